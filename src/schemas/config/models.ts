@@ -1,0 +1,122 @@
+import { type Static, Type } from '../typebox.ts'
+import { DurationSchema, MoneySchema } from './units.ts'
+
+export const endpointNames = ['chat', 'completions', 'embeddings'] as const
+export type EndpointName = (typeof endpointNames)[number]
+
+const EndpointsSchema = (description: string) =>
+  Type.Array(Type.Unsafe<EndpointName>(Type.String({ enum: [...endpointNames] })), {
+    minItems: 1,
+    uniqueItems: true,
+    description,
+  })
+
+export const TargetSchema = Type.Object(
+  {
+    backend: Type.String({ description: 'A name under `backends`.' }),
+    model: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 256,
+        description: "The backend's own name for the model; the public name when absent.",
+      }),
+    ),
+    weight: Type.Integer({
+      minimum: 0,
+      maximum: 1000,
+      default: 1,
+      description: 'Its share among the targets; 0 takes no traffic.',
+    }),
+    endpoints: Type.Optional(EndpointsSchema('What this target serves, when less than the model does.')),
+    arm: Type.Optional(
+      Type.String({ pattern: '^[a-z0-9-]{1,32}$', description: 'Its arm of the experiment.', pending: 'experiments' }),
+    ),
+  },
+  { additionalProperties: false, description: 'The model on one backend.' },
+)
+
+const PriceSchema = Type.Object(
+  {
+    from: Type.String({ format: 'date', description: 'The first day it holds, UTC.' }),
+    input: Type.Optional(MoneySchema({ description: 'Per million input tokens.' })),
+    cachedInput: Type.Optional(MoneySchema({ description: 'Per million input tokens read from the prompt cache.' })),
+    output: Type.Optional(MoneySchema({ description: 'Per million output tokens.' })),
+    perSecond: Type.Optional(MoneySchema({ description: 'Per second of backend time, instead of per token.' })),
+  },
+  { additionalProperties: false },
+)
+
+export const ModelSchema = Type.Object(
+  {
+    aliases: Type.Array(Type.String({ minLength: 1, maxLength: 256 }), {
+      default: [],
+      uniqueItems: true,
+      description: 'Other names for it.',
+    }),
+    endpoints: Type.Optional(EndpointsSchema('What it serves; chat and completions when absent.')),
+    contextLength: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: 100_000_000, description: 'Tokens of prompt and answer together.' }),
+    ),
+    maxOutputTokens: Type.Integer({
+      minimum: 1,
+      maximum: 10_000_000,
+      default: 4096,
+      description: 'The most one answer may have; also sent when the caller gives no bound.',
+    }),
+    targets: Type.Array(TargetSchema, { minItems: 1, description: 'Where it runs.' }),
+    fallback: Type.Optional(
+      Type.String({ description: 'The model that answers when no target of this one can.', pending: 'routing' }),
+    ),
+    promptCache: Type.Unsafe<'shared' | 'account'>(
+      Type.String({
+        enum: ['shared', 'account'],
+        default: 'shared',
+        description: 'account: nobody learns from cached_tokens what others asked.',
+      }),
+    ),
+    imageTokens: Type.Integer({
+      minimum: 0,
+      maximum: 1_000_000,
+      default: 1024,
+      description: 'What one image counts when tokens are reserved.',
+      pending: 'limits',
+    }),
+    prices: Type.Array(PriceSchema, {
+      default: [],
+      description: 'Newest last; each holds from its date on.',
+      pending: 'ledger',
+    }),
+    revision: Type.Optional(
+      Type.String({
+        maxLength: 128,
+        description: 'Change it when the weights change: cached answers of older revisions are not used.',
+        pending: 'cache',
+      }),
+    ),
+    cache: Type.Optional(
+      Type.Object(
+        {
+          mode: Type.Unsafe<'off' | 'deterministic' | 'all'>(
+            Type.String({ enum: ['off', 'deterministic', 'all'], default: 'off' }),
+          ),
+          ttl: DurationSchema({ description: 'How long an answer may be replayed.', default: '1h' }),
+          scope: Type.Unsafe<'account' | 'shared'>(Type.String({ enum: ['account', 'shared'], default: 'account' })),
+          semanticThreshold: Type.Optional(Type.Number({ minimum: 0.5, maximum: 1 })),
+        },
+        { additionalProperties: false, description: 'Whether its answers may be replayed.', pending: 'cache' },
+      ),
+    ),
+    experiment: Type.Optional(
+      Type.Object(
+        {
+          name: Type.String({ pattern: '^[a-z0-9-]{1,64}$' }),
+          stickBy: Type.String({ default: 'account', description: '`account` or the name of a request header.' }),
+          shadow: Type.Boolean({ default: false, description: 'Send a copy, discard the answer.' }),
+        },
+        { additionalProperties: false, description: 'Its targets are arms that are compared.', pending: 'experiments' },
+      ),
+    ),
+  },
+  { additionalProperties: false, description: 'A model as callers name it.' },
+)
+export type ModelFile = Static<typeof ModelSchema>

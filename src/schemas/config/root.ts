@@ -1,0 +1,133 @@
+/**
+ * The shape of weir.yaml, whole: everything the program can be told has its place here, also what a later part reads.
+ * A key marked `pending` is checked and kept but not obeyed yet; `check-config` and the start say so.
+ */
+import { type Static, Type } from '../typebox.ts'
+import { BackendSchema } from './backends.ts'
+import { ModelSchema } from './models.ts'
+import { TierSchema } from './tiers.ts'
+import { ByteSizeSchema, DurationSchema, SecretSchema } from './units.ts'
+
+const closed = { additionalProperties: false, default: {} } as const
+const Port = (options: object) => Type.Integer({ minimum: 0, maximum: 65_535, ...options })
+
+const ServerSchema = Type.Object(
+  {
+    host: Type.Optional(
+      Type.String({
+        minLength: 1,
+        description: 'Address to listen on; 127.0.0.1 unless DATABASE_URL is set, then 0.0.0.0.',
+      }),
+    ),
+    port: Port({ default: 4000, description: 'Port to listen on; 0 takes a free one.' }),
+    internalHost: Type.String({ default: '127.0.0.1', description: 'Address of the internal listener.' }),
+    internalPort: Type.Optional(
+      Port({
+        description: 'A second listener for metrics, probes, docs and admin; the public one then has none of them.',
+      }),
+    ),
+    trustedProxies: Type.Array(Type.String(), { default: [], description: 'CIDRs whose X-Forwarded-For is believed.' }),
+    corsOrigins: Type.Array(Type.String(), {
+      default: [],
+      description: 'Origins that browsers may call from; none turns CORS off.',
+    }),
+    maxBody: ByteSizeSchema({ description: 'Largest request body.', default: '8MiB' }),
+    commitAfter: DurationSchema({
+      description: 'How long a stream waits for content before its 200 is sent.',
+      default: '15s',
+    }),
+    heartbeat: DurationSchema({
+      description: 'Between two comment lines while a stream has nothing to say.',
+      default: '15s',
+    }),
+    grace: DurationSchema({ description: 'From SIGTERM to exit.', default: '30s' }),
+    urlImages: Type.Boolean({
+      default: false,
+      description: 'Let image_url name a http(s) URL, which the backend fetches by itself.',
+    }),
+  },
+  { ...closed, description: 'How Weir listens.' },
+)
+
+const StoresSchema = Type.Object(
+  {
+    dataDir: Type.String({
+      minLength: 1,
+      default: '.weir',
+      description: 'Where what must outlive a restart is kept, mode 0700.',
+    }),
+    databaseUrl: Type.Optional(SecretSchema({ description: 'PostgreSQL; an embedded one in dataDir when absent.' })),
+    redisUrl: Type.Optional(SecretSchema({ description: 'Redis, for several replicas; in-process when absent.' })),
+  },
+  { ...closed, description: 'What it keeps, and where.' },
+)
+
+const AuthSchema = Type.Object(
+  {
+    adminKey: Type.Optional(
+      SecretSchema({ description: 'A key with every scope and every model, at least 32 characters.' }),
+    ),
+    keyPepper: Type.Optional(
+      SecretSchema({
+        description:
+          'Keys the digests of API keys, at least 32 characters; made and kept in dataDir when the database is embedded.',
+      }),
+    ),
+    keyCacheTtl: DurationSchema({ description: 'How long a checked key is believed.', default: '30s' }),
+  },
+  { ...closed, description: 'Who may call.' },
+)
+
+const LogSchema = Type.Object(
+  {
+    level: Type.Unsafe<'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent'>(
+      Type.String({
+        enum: ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'],
+        default: 'info',
+        description: 'The least that is logged.',
+      }),
+    ),
+  },
+  { ...closed, description: 'Its log.' },
+)
+
+const EngineSchema = Type.Object(
+  {
+    model: Type.Optional(
+      Type.String({ minLength: 1, description: 'A GGUF file; the demonstration model when absent.' }),
+    ),
+    slots: Type.Integer({ minimum: 1, maximum: 64, default: 4, description: 'Requests it runs at once.' }),
+    contextLength: Type.Integer({ minimum: 256, maximum: 1_048_576, default: 2048, description: 'Tokens a slot.' }),
+  },
+  { ...closed, description: 'The llama.cpp engine that runs when no backend is configured.' },
+)
+
+const CacheSchema = Type.Object(
+  { maxSize: ByteSizeSchema({ description: 'What the in-process response cache may hold.', default: '64MiB' }) },
+  { ...closed, description: 'The response cache.', pending: 'cache' },
+)
+
+export const ConfigFileSchema = Type.Object(
+  {
+    server: ServerSchema,
+    stores: StoresSchema,
+    auth: AuthSchema,
+    log: LogSchema,
+    engine: EngineSchema,
+    backends: Type.Record(Type.String({ pattern: '^[a-z0-9][a-z0-9-]{0,62}$' }), BackendSchema, {
+      default: {},
+      description: 'Inference servers by name.',
+    }),
+    models: Type.Record(Type.String({ pattern: '^[^\\s]{1,256}$' }), ModelSchema, {
+      default: {},
+      description: 'Models by public name.',
+    }),
+    tiers: Type.Record(Type.String({ pattern: '^[a-z0-9][a-z0-9-]{0,62}$' }), TierSchema, {
+      default: {},
+      description: 'Tiers by name; free, premium and enterprise are there by default.',
+    }),
+    cache: CacheSchema,
+  },
+  { additionalProperties: false, $id: 'weir.yaml', title: 'weir.yaml' },
+)
+export type ConfigFile = Static<typeof ConfigFileSchema>

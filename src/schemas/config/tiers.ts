@@ -1,0 +1,74 @@
+import { type Static, Type } from '../typebox.ts'
+import { DurationSchema, MoneySchema } from './units.ts'
+
+export const scopeNames = ['chat', 'completions', 'embeddings', 'models', 'usage', 'admin'] as const
+export type ScopeName = (typeof scopeNames)[number]
+
+const Count = (description: string) =>
+  Type.Optional(Type.Integer({ minimum: 0, maximum: 1_000_000_000_000, description }))
+
+export const TierSchema = Type.Object(
+  {
+    scopes: Type.Array(Type.Unsafe<ScopeName>(Type.String({ enum: [...scopeNames] })), {
+      default: ['chat', 'completions', 'embeddings', 'models', 'usage'],
+      uniqueItems: true,
+      description: 'What its callers may do.',
+    }),
+    models: Type.Array(Type.String({ minLength: 1, maxLength: 256 }), {
+      default: ['*'],
+      description: 'Models they may use; * stands for any run of characters.',
+    }),
+    maxTokens: Type.Object(
+      {
+        default: Type.Optional(Type.Integer({ minimum: 1, description: 'When the caller gives no bound.' })),
+        cap: Type.Optional(Type.Integer({ minimum: 1, description: 'The most a caller may ask for.' })),
+      },
+      { additionalProperties: false, default: {}, description: 'Output tokens of one answer.' },
+    ),
+    limits: Type.Object(
+      {
+        requestsPerMinute: Count('Refilled evenly.'),
+        tokensPerMinute: Count('Refilled evenly.'),
+        requestsPerDay: Count('Refilled evenly.'),
+        tokensPerDay: Count('Refilled evenly.'),
+        requestsInFlight: Count('At the same time.'),
+        burst: Count('The most that can be saved up; the limit itself when absent.'),
+      },
+      { additionalProperties: false, default: {}, description: 'Rates over a window.', pending: 'limits' },
+    ),
+    quotas: Type.Object(
+      { tokensPerMonth: Count('Per calendar month, UTC.') },
+      { additionalProperties: false, default: {}, pending: 'limits' },
+    ),
+    spendLimits: Type.Object(
+      {
+        perDay: Type.Optional(MoneySchema({ description: 'Per calendar day, UTC.' })),
+        perMonth: Type.Optional(MoneySchema({ description: 'Per calendar month, UTC.' })),
+      },
+      { additionalProperties: false, default: {}, description: 'Money per period.', pending: 'limits' },
+    ),
+    priority: Type.Integer({
+      minimum: 0,
+      maximum: 100,
+      default: 50,
+      description: 'Higher goes first when requests queue.',
+      pending: 'admission',
+    }),
+    queueWait: DurationSchema({ description: 'The longest wait for a slot.', default: '30s', pending: 'admission' }),
+    totalDeadline: DurationSchema({
+      description: 'The longest one request may take.',
+      default: '30m',
+      pending: 'routing',
+    }),
+    whenLimiterDown: Type.Unsafe<'local' | 'closed'>(
+      Type.String({
+        enum: ['local', 'closed'],
+        default: 'local',
+        description: 'Without Redis: a local share of each limit, or refuse.',
+        pending: 'limits',
+      }),
+    ),
+  },
+  { additionalProperties: false, description: 'What a class of accounts may do and use.' },
+)
+export type TierFile = Static<typeof TierSchema>
