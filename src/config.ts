@@ -60,13 +60,18 @@ export function loadConfig({ argv, env = process.env, cwd = process.cwd() }: Con
   const tree = overlay(withDefaultTiers(yaml.tree), flags.values, environment.values, run.warnings)
   const resolved = resolveConfig(tree, run)
   if (yaml.problems.length === 0) checkReferences(resolved, run)
-  if (problems.length > 0) throw new ConfigError(problems)
+  if (problems.length > 0) throw new ConfigError(problems.toSorted(byLine))
   return {
     config: deepFreeze(withHost(resolved as unknown as Resolved<ConfigFile>, run.origins)),
     file: file?.path ?? null,
     origins: Object.freeze(Object.fromEntries(run.origins)),
     warnings: Object.freeze(run.warnings),
   }
+}
+
+/** Flags and variables first, then down the file; the order among the former stays. */
+function byLine(left: Problem, right: Problem): number {
+  return (left.line ?? 0) - (right.line ?? 0) || (left.column ?? 0) - (right.column ?? 0)
 }
 
 function chooseFile(named: Written | undefined, cwd: string, problems: Problem[]) {

@@ -53,8 +53,10 @@ export function readFlags(argv: readonly string[]): FlagSource {
   const values = new Map<string, Written>()
   const backends: Written[] = []
   const problems: Problem[] = []
+  let unknownAt = Number.NaN
   for (const token of tokens) {
     if (token.kind === 'option-terminator') continue
+    if (token.kind === 'positional' && token.index === unknownAt + 1) continue
     // A stray argument may be a secret that somebody meant to pass, so it is not repeated.
     if (token.kind === 'positional') {
       const complaint = { problem: 'An argument here belongs to no flag.', fix: `Known flags: ${flagList()}.` }
@@ -63,8 +65,10 @@ export function readFlags(argv: readonly string[]): FlagSource {
     }
     const at: Place = { from: 'flag', name: token.rawName }
     const flag = flags.find(({ name }) => name === token.name && token.rawName === `--${name}`)
-    if (flag === undefined) problems.push(unknownFlag(at, token.rawName))
-    else if (token.value === undefined || token.value === '' || swallowed(token.value, token.inlineValue)) {
+    if (flag === undefined) {
+      problems.push(unknownFlag(at, token.rawName))
+      unknownAt = token.index
+    } else if (token.value === undefined || token.value === '' || swallowed(token.value, token.inlineValue)) {
       const complaint = { problem: 'The flag has no value.', fix: `Write ${token.rawName} ${flag.value}.` }
       problems.push(problemAt(at, flag.path ?? [], complaint))
     } else if (flag.name === 'backend') backends.push(writtenFrom(token.value, at))

@@ -24,16 +24,23 @@ export function didYouMean(given: string, candidates: readonly string[], otherwi
 
 const simplify = (text: string) => text.toLowerCase().replaceAll(/[-_ ]/g, '').slice(0, 128)
 
-/** Levenshtein's distance by rows (Wagner and Fischer 1974); `bound` or more when the lengths alone differ so much. */
+/**
+ * Optimal string alignment by rows: letters added, left out, changed, or two neighbours swapped (Damerau 1964, Wagner
+ * and Fischer 1974). `bound` when the lengths alone differ so much.
+ */
 function editDistance(left: string, right: string, bound: number): number {
   if (Math.abs(left.length - right.length) >= bound) return bound
+  let beforePrevious: number[] = []
   let previous = Array.from({ length: right.length + 1 }, (_, index) => index)
   for (let row = 1; row <= left.length; row += 1) {
     const current = [row]
     for (let column = 1; column <= right.length; column += 1) {
       const change = (previous[column - 1] ?? 0) + (left[row - 1] === right[column - 1] ? 0 : 1)
-      current.push(Math.min(change, (previous[column] ?? 0) + 1, (current[column - 1] ?? 0) + 1))
+      const isSwap = left[row - 1] === right[column - 2] && left[row - 2] === right[column - 1]
+      const swap = isSwap ? (beforePrevious[column - 2] ?? bound) + 1 : bound
+      current.push(Math.min(change, swap, (previous[column] ?? 0) + 1, (current[column - 1] ?? 0) + 1))
     }
+    beforePrevious = previous
     previous = current
   }
   return previous[right.length] ?? bound

@@ -12,12 +12,13 @@ export function checkPrices({ models }: Draft, findings: Findings): void {
         findings.problem([...path, 'from'], { problem, fix: 'Order the prices by day, one a day, newest last.' })
       }
       before = price.from ?? before
-      const byToken = [price.input, price.cachedInput, price.output].some(amount => amount !== undefined)
-      if (byToken && price.perSecond !== undefined) {
+      const byToken = ['input', 'cachedInput', 'output'].some(key => findings.isWritten([...path, key]))
+      const byTime = findings.isWritten([...path, 'perSecond'])
+      if (byToken && byTime) {
         const problem = 'The price is both by token and by time.'
         findings.problem([...path, 'perSecond'], { problem, fix: 'Keep perSecond, or input and output.' })
       }
-      if (!byToken && price.perSecond === undefined) {
+      if (!byToken && !byTime) {
         findings.problem(path, { problem: 'The price has no amount.', fix: 'Add input and output, or perSecond.' })
       }
     }

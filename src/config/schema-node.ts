@@ -11,6 +11,7 @@ export interface SchemaNode {
   /** One entry: the pattern of a name, and what stands under such a name. */
   readonly patternProperties?: Readonly<Record<string, SchemaNode>>
   readonly items?: SchemaNode
+  readonly anyOf?: readonly SchemaNode[]
   readonly minItems?: number
   readonly uniqueItems?: boolean
   readonly enum?: readonly string[]

@@ -72,10 +72,11 @@ export function headerFault(text: string): Complaint | undefined {
   }
 }
 
-/** The secret of a URL is not only its password: `***` stands for password and query. Any other secret is `***`. */
+/** The text that may be shown for a secret: `***`, or a store's URL with `***` for its login and query. */
 export function redact(secret: string): string {
   const url = URL.parse(secret)
-  if (url === null || !/^[a-z][a-z0-9+.-]*:\/\//i.test(secret) || url.host === '') return '***'
-  const login = url.password !== '' ? `${url.username}:***@` : url.username !== '' ? `${url.username}@` : ''
+  if (url === null || url.host === '' || !/^(postgres(ql)?|rediss?):$/.test(url.protocol)) return '***'
+  // A name without a password may be a token that stands in the wrong place.
+  const login = url.password !== '' ? `${url.username}:***@` : url.username !== '' ? '***@' : ''
   return `${url.protocol}//${login}${url.host}${url.pathname}${url.search === '' ? '' : '?***'}`
 }
