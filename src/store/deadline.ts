@@ -17,11 +17,10 @@ export class DatabaseUnavailableError extends Error {
 /** A query of postgres.js, or any other promise. */
 type Pending<Result> = PromiseLike<Result> & { cancel?: () => unknown }
 
+/** Not CONNECTION_ENDED: there it is we who have closed it, and trying again is of no use. */
 const unreachable = new Set([
   'CONNECT_TIMEOUT',
   'CONNECTION_CLOSED',
-  'CONNECTION_DESTROYED',
-  'CONNECTION_ENDED',
   'EAI_AGAIN',
   'ECONNABORTED',
   'ECONNREFUSED',
