@@ -39,7 +39,7 @@ export interface EngineOptions {
 export type EngineState =
   /** The process starts or loads; once its URL is known it answers 503 `Loading model`. */
   | { readonly kind: 'starting' }
-  | { readonly kind: 'ready'; readonly url: string }
+  | { readonly kind: 'ready'; readonly url: string; readonly pid: number }
   /** It has died and comes back on the same URL. */
   | { readonly kind: 'restarting'; readonly reason: string; readonly retryInMs: number }
   /** The model cannot be loaded; only another file or setting helps. */
@@ -162,9 +162,12 @@ class Supervisor implements EngineProcess {
       case 'ready':
         this.#loadDeaths = 0
         this.#readyAtMs = performance.now()
-        this.#state = { kind: 'ready', url: this.#address }
+        this.#state = { kind: 'ready', url: this.#address, pid: this.#child?.pid ?? 0 }
         this.#ready.resolve(this.#address)
-        this.#log.info({ model: this.modelName, url: this.#address }, 'the embedded engine is ready')
+        this.#log.info(
+          { model: this.modelName, url: this.#address, pid: this.#child?.pid },
+          'the embedded engine is ready',
+        )
         break
       case 'failed':
         this.#giveUp(report)

@@ -83,9 +83,7 @@ function parseSchema(format: RequestBody | undefined): object | undefined {
   }
 }
 
-type ToolChoice =
-  | { readonly kind: 'none' }
-  | { readonly kind: 'auto' | 'required'; readonly tools: readonly unknown[] }
+type ToolChoice = { readonly kind: 'none' } | { readonly kind: 'auto' | 'required'; readonly tools: readonly unknown[] }
 
 function parseToolChoice(choice: unknown, tools: readonly unknown[]): ToolChoice {
   if (choice === undefined || choice === 'auto') return { kind: 'auto', tools }

@@ -61,7 +61,7 @@ class Generation {
   #tokens = 0
   #sent = ''
   #pendingLogprobs: TokenLogprob[] = []
-  #isStopped = false
+  #isStopped: boolean = false
   /** Set where tokens must wait for each other: log probabilities are looked up asynchronously. */
   #turn: Promise<void> = Promise.resolve()
 

@@ -78,7 +78,7 @@ export interface BindingContext {
     readonly nEmbd: number
     readonly nParams: number
     readonly size: number
-    readonly metadata: Readonly<Record<string, string>>
+    readonly metadata: Readonly<Record<string, string | undefined>>
   }
   tokenize(text: string): Promise<{ readonly tokens: Int32Array }>
   detokenize(tokens: readonly number[]): Promise<string>

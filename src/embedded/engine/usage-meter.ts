@@ -61,7 +61,12 @@ export class ChoiceMeter {
 export function sumTimings(meters: readonly ChoiceMeter[]): BindingTimings {
   const counts = meters.map(meter => meter.counts)
   const sum = (name: keyof Counts) => counts.reduce((total, count) => total + count[name], 0)
-  const [promptTokens, promptMs, tokens, ms] = [sum('prompt_n'), sum('prompt_ms'), sum('predicted_n'), sum('predicted_ms')]
+  const [promptTokens, promptMs, tokens, ms] = [
+    sum('prompt_n'),
+    sum('prompt_ms'),
+    sum('predicted_n'),
+    sum('predicted_ms'),
+  ]
   return {
     cache_n: sum('cache_n'),
     prompt_n: promptTokens,
