@@ -64,6 +64,13 @@ describe('the embedded engine completes, embeds and lets go', { timeout: 20_000 
     }
   })
 
+  test('an embedding does not depend on the one before, although both begin alike', async () => {
+    const alone = await post(url, '/v1/embeddings', { input: 'hello world' })
+    const after = await post(url, '/v1/embeddings', { input: ['hello there', 'hello world', 'hello world'] })
+    assert.deepEqual(after.body.data[1].embedding, alone.body.data[0].embedding)
+    assert.deepEqual(after.body.data[2].embedding, alone.body.data[0].embedding)
+  })
+
   test('embeddings of token ids are those of the text; ids out of range are a 400', async () => {
     const { body } = await post(url, '/tokenize', { content: 'hello world' })
     const [text, ids, lists] = await Promise.all([

@@ -49,6 +49,8 @@ export class EmbeddingModel {
         `input (${tokens.length} tokens) is too large to process. increase the physical batch size (current batch size: ${this.#batchTokens})`,
       )
     }
+    // The binding reads on from the beginning that two texts share, and would pool over the rest of this one only.
+    context.clearCache()
     const { embedding } = await context.embedding(text)
     return { vector: embedding, tokens: tokens.length }
   }

@@ -82,7 +82,9 @@ export interface BindingContext {
   }
   tokenize(text: string): Promise<{ readonly tokens: Int32Array }>
   detokenize(tokens: readonly number[]): Promise<string>
-  /** Never two at once on one context: the second corrupts the heap. */
+  /** Forgets what the context has read. */
+  clearCache(): void
+  /** Never two at once on one context: the second corrupts the heap. Reads only what the text adds to the one before. */
   embedding(text: string): Promise<{ readonly embedding: Float32Array }>
   release(): Promise<void>
 }

@@ -26,6 +26,8 @@ export function parseSampling(body: RequestBody): Sampling {
   for (const [wire, ...targets] of names) {
     const value = body.number(wire)
     if (value === undefined) continue
+    // The engine's own check throws where nobody can catch it, and ends the process.
+    if (wire === 'repeat_penalty' && value <= 0) throw badRequest("'repeat_penalty' must be greater than 0")
     for (const target of targets) sampling[target] = value
   }
   // Handing it on ends the process with a segmentation fault; ignoring it would be a lie.
