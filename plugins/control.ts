@@ -1,8 +1,8 @@
 import fp from 'fastify-plugin'
+import { ensureDataDir } from '../src/config/data-dir.ts'
 import type { Config } from '../src/config.ts'
 import { buildOperations } from '../src/control/operations.ts'
 import { type ControlServer, startControlServer } from '../src/control/server.ts'
-import { ensureDataDir } from '../src/embedded/data-dir.ts'
 
 interface ControlOptions {
   readonly config: Pick<Config, 'stores' | 'tiers'>
@@ -13,7 +13,8 @@ export default fp<ControlOptions>(
   async (app, { config }) => {
     let server: ControlServer | null = null
     app.addHook('onListen', async () => {
-      const dataDir = ensureDataDir(config.stores.dataDir)
+      const { dataDir } = config.stores
+      ensureDataDir(dataDir)
       const { sql, peppers, forgetKey } = app
       const operations = buildOperations({ sql, peppers, forgetKey, tiers: config.tiers })
       server = await startControlServer({ dataDir, operations, log: app.log })

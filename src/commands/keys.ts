@@ -1,25 +1,10 @@
 import { parseArgs } from 'node:util'
-import type { Config } from '../config.ts'
+import { loadConfig } from '../config.ts'
 import type { Operations } from '../control/operations.ts'
 import { openSession } from '../control/session.ts'
 import type { CreatedKey, CreateKey, KeyView } from '../schemas/admin/keys.ts'
 import { type ScopeName, scopeNames } from '../schemas/config/tiers.ts'
-
-interface Output {
-  write(text: string): unknown
-}
-
-interface CommandIo {
-  readonly stdout: Output
-  readonly stderr: Output
-  readonly env: NodeJS.ProcessEnv
-}
-
-/** Reads the configuration with these flags of its own (`--config`, `--data-dir`). Throws what is wrong with it. */
-export type ConfigLoader = (
-  argv: readonly string[],
-  env: NodeJS.ProcessEnv,
-) => Pick<Config, 'stores' | 'auth' | 'tiers'>
+import type { Command, CommandIo } from './command.ts'
 
 const usage = `Usage:
   weir keys create --account NAME [--tier TIER] [--name NAME] [--scopes a,b] [--models x,y] [--expires 30d] [--json]
@@ -58,7 +43,7 @@ function readArguments(argv: readonly string[]) {
  * `weir keys create | list | revoke`. Resolves to the exit code: 0 done, 1 not done, 2 not understood.
  * With --json stdout is one JSON document; without it `create` writes the key alone, the others a table.
  */
-export async function runKeys(argv: readonly string[], io: CommandIo, loadConfig: ConfigLoader): Promise<number> {
+async function runKeys(argv: readonly string[], io: CommandIo): Promise<number> {
   try {
     const { values, positionals } = readArguments(argv)
     if (values.help) {
@@ -66,7 +51,7 @@ export async function runKeys(argv: readonly string[], io: CommandIo, loadConfig
       return 0
     }
     const action = actionOf(positionals, values)
-    const session = await openSession(loadConfig(configFlags(values), io.env))
+    const session = await openSession(loadConfig({ argv: configFlags(values), env: io.env }).config)
     try {
       await action(session.operations, io)
     } finally {
@@ -84,6 +69,12 @@ export async function runKeys(argv: readonly string[], io: CommandIo, loadConfig
     }
     throw error
   }
+}
+
+export const keysCommand: Command = {
+  name: 'keys',
+  summary: 'create, list and revoke API keys',
+  run: runKeys,
 }
 
 function configFlags(values: Flags): readonly string[] {

@@ -1,9 +1,9 @@
 import { createSecretKey, randomBytes } from 'node:crypto'
 import { linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { ensureDataDir } from '../config/data-dir.ts'
 import type { Config } from '../config.ts'
 import type { Peppers } from '../domain/api-key.ts'
-import { ensureDataDir } from './data-dir.ts'
 
 const minLength = 32
 
@@ -53,7 +53,8 @@ export function loadPeppers(config: Pick<Config, 'stores' | 'auth'>): Peppers {
         `database, it is the text of ${join(config.stores.dataDir, 'pepper')}.`,
     )
   }
-  const file = join(ensureDataDir(config.stores.dataDir), 'pepper')
+  ensureDataDir(config.stores.dataDir)
+  const file = join(config.stores.dataDir, 'pepper')
   const pepper = readPepper(file) ?? makePepper(file)
   if (pepper.length < minLength) {
     throw new Error(`${file} does not hold a pepper any more: restore it, or the keys made with it are lost`)

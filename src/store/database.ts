@@ -1,8 +1,8 @@
 /** Opens the database that the configuration names: a PostgreSQL, or the embedded one. */
 import { connect as connectSocket, type Socket } from 'node:net'
 import postgres, { type Sql } from 'postgres'
+import { ensureDataDir } from '../config/data-dir.ts'
 import type { Config } from '../config.ts'
-import { ensureDataDir } from '../embedded/data-dir.ts'
 import { acquireLock } from '../embedded/lock.ts'
 import { openPglite } from '../embedded/pglite.ts'
 
@@ -26,9 +26,9 @@ export async function openDatabase(stores: Config['stores']): Promise<Database> 
 }
 
 async function openEmbedded(dataDir: string): Promise<Database> {
-  const path = ensureDataDir(dataDir)
-  const lock = await acquireLock(path, lockPatienceMs)
-  const { sql, close } = openPglite(path)
+  ensureDataDir(dataDir)
+  const lock = await acquireLock(dataDir, lockPatienceMs)
+  const { sql, close } = openPglite(dataDir)
   const closeAll = async () => {
     try {
       await close()
