@@ -2,9 +2,12 @@ import { spawn } from 'node:child_process'
 import { Socket } from 'node:net'
 
 // `cat` ends when the pipe's other end closes, and the kernel closes it however this process dies, kill -9 included.
-// Children of the killed server (PostgreSQL has many) may live some milliseconds longer and still write to the folder.
+// PostgreSQL's children outlive it when they are frozen, so on Linux everything goes that works inside the folder.
 const SCRIPT = `cat >/dev/null
 kill -9 "$1" 2>/dev/null
+for link in /proc/[0-9]*/cwd; do
+  case "$(readlink "$link" 2>/dev/null)" in "$2"|"$2"/*) pid=\${link#/proc/}; kill -9 "\${pid%/cwd}" 2>/dev/null ;; esac
+done
 for attempt in 1 2 3 4 5; do rm -rf "$2" 2>/dev/null; [ -e "$2" ] || break; sleep 0.2; done`
 
 /**
