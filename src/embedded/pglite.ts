@@ -1,0 +1,127 @@
+/**
+ * PostgreSQL inside the process: PGlite in a worker thread, spoken to through the same `postgres` client as a server.
+ * The worker starts with the first query and again when it has died. PGlite has one session, so the client has one
+ * connection. What was committed survives a killed process; PGlite never calls fsync, so it may not survive a power cut.
+ */
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { Worker } from 'node:worker_threads'
+import postgres, { type Sql } from 'postgres'
+import type { FromWorker, ToWorker, WorkerOptions } from './pglite-protocol.ts'
+import { WireSocket } from './wire-socket.ts'
+
+class PgliteThread {
+  readonly #worker: Worker
+  readonly #sockets = new Set<WireSocket>()
+  #socket: WireSocket | null = null
+  #ready: boolean = false
+  #dead: boolean = false
+  #waiting: ToWorker[] = []
+
+  constructor(databaseDir: string) {
+    const workerData: WorkerOptions = { databaseDir }
+    this.#worker = new Worker(new URL('./pglite-worker.ts', import.meta.url), { workerData, name: 'pglite' })
+    this.#worker.on('message', (message: FromWorker) => this.#receive(message))
+    this.#worker.on('error', error => this.#die(error instanceof Error ? error : new Error(String(error))))
+    this.#worker.on('exit', () => this.#die(new Error('the embedded database stopped')))
+  }
+
+  get isDead(): boolean {
+    return this.#dead
+  }
+
+  /** A new connection; the session starts over. */
+  connect(): WireSocket {
+    this.#post({ kind: 'reset' })
+    const socket = new WireSocket({
+      send: bytes => this.#post({ kind: 'wire', bytes }),
+      gone: () => {
+        this.#sockets.delete(socket)
+        if (this.#socket === socket) this.#socket = null
+      },
+    })
+    this.#sockets.add(socket)
+    this.#socket = socket
+    return socket
+  }
+
+  async close(): Promise<void> {
+    if (this.#dead) return
+    const exited = once(this.#worker, 'exit')
+    this.#post({ kind: 'close' })
+    await exited
+  }
+
+  #post(message: ToWorker): void {
+    if (this.#dead) return
+    if (!this.#ready) this.#waiting.push(message)
+    else this.#worker.postMessage(message, message.kind === 'wire' ? [message.bytes.buffer as ArrayBuffer] : [])
+  }
+
+  #receive(message: FromWorker): void {
+    switch (message.kind) {
+      case 'ready': {
+        this.#ready = true
+        const waiting = this.#waiting
+        this.#waiting = []
+        for (const entry of waiting) this.#post(entry)
+        return
+      }
+      case 'wire':
+        if (message.bytes.length > 0) this.#socket?.push(Buffer.from(message.bytes.buffer))
+        return
+      case 'failed':
+        this.#die(new Error(`the embedded database cannot be opened: ${message.message}`))
+        return
+      case 'closed':
+        return
+      default:
+        message satisfies never
+    }
+  }
+
+  #die(error: Error): void {
+    this.#dead = true
+    this.#waiting = []
+    for (const socket of this.#sockets) socket.destroy(Object.assign(error, { code: 'CONNECTION_CLOSED' }))
+  }
+}
+
+export interface PgliteClient {
+  readonly sql: Sql
+  /** Ends the client, then the database, whose files are then at rest. */
+  close(): Promise<void>
+}
+
+/** Opens the database in `<dataDir>/db`. Takes no lock: see store/database.ts. */
+export function openPglite(dataDir: string): PgliteClient {
+  let thread: PgliteThread | null = null
+  const connect = (): WireSocket => {
+    if (!thread || thread.isDead) thread = new PgliteThread(join(dataDir, 'db'))
+    return thread.connect()
+  }
+  const options = {
+    // The environment of the process (PGHOST …) and its user name say nothing about this database.
+    host: 'embedded',
+    port: 5432,
+    user: 'postgres',
+    database: 'postgres',
+    password: '',
+    ssl: false,
+    max: 1,
+    // The first connection waits for the database to be made, which takes seconds on a slow machine.
+    connect_timeout: 60,
+    max_lifetime: null,
+    backoff: () => 0.2,
+    onnotice: () => {},
+    socket: connect,
+  }
+  const sql = postgres(options)
+  return {
+    sql,
+    close: async () => {
+      await sql.end({ timeout: 2 })
+      await thread?.close()
+    },
+  }
+}
