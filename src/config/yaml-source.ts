@@ -169,7 +169,10 @@ function complaintOf(code: string): Complaint {
     case 'BAD_INDENT':
     case 'BLOCK_AS_IMPLICIT_KEY':
     case 'MULTILINE_IMPLICIT_KEY':
-      return { problem: 'The indentation does not fit.', fix: 'Align the key with its neighbours; check the colon.' }
+      return {
+        problem: 'The indentation does not fit, or a bracket is still open.',
+        fix: 'Align the key with its neighbours; check the colon.',
+      }
     case 'MISSING_CHAR':
       return {
         problem: 'A quote, bracket, comma or colon is missing.',

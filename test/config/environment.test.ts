@@ -35,7 +35,7 @@ test('every variable is obeyed', t => {
     WEIR_BACKEND_API_KEY_FILE: ['key', 'backends.backend-1.apiKey', 'k'],
     WEIR_CONFIG: ['other.yaml', '', undefined],
   }
-  assert.deepEqual(Object.keys(texts).toSorted(), environmentNames().toSorted())
+  assert.deepEqual(new Set(Object.keys(texts)), new Set(environmentNames()))
   for (const [name, [text, key, value]] of Object.entries(texts)) {
     const env: NodeJS.ProcessEnv = { WEIR_BACKEND_URL: 'http://a', WEIR_KEY_PEPPER: `${long}3`, [name]: text }
     if (name === 'WEIR_KEY_PEPPER_FILE') delete env['WEIR_KEY_PEPPER']

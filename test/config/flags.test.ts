@@ -16,7 +16,7 @@ test('every flag is obeyed', t => {
     'internal-port': ['2', 'server.internalPort'],
     'internal-host': ['10.1.1.2', 'server.internalHost'],
   }
-  assert.deepEqual(Object.keys(values).toSorted(), flags.map(({ name }) => name).toSorted())
+  assert.deepEqual(new Set(Object.keys(values)), new Set(flags.map(({ name }) => name)))
   for (const [name, [text, key]] of Object.entries(values)) {
     for (const argv of [[`--${name}`, text], [`--${name}=${text}`]]) {
       const { origins, file } = load(t, { argv, files })
