@@ -7,6 +7,7 @@ import { llamaServer } from './engines.ts'
 import { type Behaviour, type Closing, type Connection, createExchange, type Exchange } from './exchange.ts'
 import { createInbox } from './inbox.ts'
 import { readRequest } from './request-reader.ts'
+import { resetSocket } from './reset-socket.ts'
 
 export interface ScriptedBackend {
   readonly url: string
@@ -73,7 +74,7 @@ export async function startScriptedBackend(
   const server = createServer({ allowHalfOpen: true, noDelay: true }, socket => {
     serve(socket).catch(error => {
       failures.push(error)
-      socket.resetAndDestroy()
+      resetSocket(socket)
     })
   })
   const backend: ScriptedBackend = {
@@ -103,7 +104,7 @@ export async function startScriptedBackend(
     nextRequest: path => requests.take(exchange => path === undefined || exchange.request.path === path),
     nextClose: path => closings.take(closing => path === undefined || closing.exchange.request.path === path),
     async stop() {
-      for (const socket of open) socket.resetAndDestroy()
+      for (const socket of open) resetSocket(socket)
       if (!server.listening) return
       server.close()
       await once(server, 'close')
@@ -146,7 +147,7 @@ function watch(socket: Socket, number: number): Connection {
     reset() {
       by = 'backend'
       how = 'reset'
-      socket.resetAndDestroy()
+      resetSocket(socket)
     },
   }
 }
