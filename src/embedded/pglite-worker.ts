@@ -50,7 +50,7 @@ function simpleQuery(text: string): Uint8Array {
 async function handle(database: PGlite, message: ToWorker): Promise<void> {
   switch (message.kind) {
     case 'wire':
-      say({ kind: 'wire', bytes: await answer(database, message.bytes) })
+      say({ ...message, bytes: await answer(database, message.bytes) })
       return
     case 'reset':
       await answer(database, simpleQuery('rollback'))

@@ -21,6 +21,7 @@ type Pending<Result> = PromiseLike<Result> & { cancel?: () => unknown }
 const unreachable = new Set([
   'CONNECT_TIMEOUT',
   'CONNECTION_CLOSED',
+  'CONNECTION_DESTROYED',
   'EAI_AGAIN',
   'ECONNABORTED',
   'ECONNREFUSED',
