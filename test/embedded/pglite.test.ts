@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { acquireLock, DataDirBusyError } from '../../src/embedded/lock.ts'
 import { openDatabase } from '../../src/store/database.ts'
 import { isUnavailable } from '../../src/store/deadline.ts'
@@ -22,7 +23,7 @@ test('the embedded database: made safely, durable over kill -9, one session that
   })
 
   await t.test('a key that was stored is there after kill -9, and nobody else gets in before', async () => {
-    const holder = new URL('pglite-holder.ts', import.meta.url).pathname
+    const holder = fileURLToPath(new URL('pglite-holder.ts', import.meta.url))
     const child = spawn(process.execPath, [holder, dataDir], { stdio: ['ignore', 'pipe', 'inherit'] })
     onEnd(t, () => child.kill('SIGKILL'))
     const [line] = await once(child.stdout, 'data')
