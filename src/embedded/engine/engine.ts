@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { EmbeddingModel } from './embedding-model.ts'
+import { checkDepth, checkRepetitions } from './grammar-bounds.ts'
 import type { Binding, BindingChatOptions, BindingContext, BindingMessage } from './llama-binding.ts'
 import type { EngineSettings } from './settings.ts'
 import { SlotQueue } from './slot-queue.ts'
@@ -105,6 +106,14 @@ export class Engine {
   }
 
   #format(chat: Chat): { readonly prompt: string; readonly additional_stops?: readonly string[] } {
+    checkDepth(chat.options.response_format, 'response_format')
+    checkDepth(chat.options.tools, 'tools')
+    const formatted = this.#applyTemplate(chat)
+    checkRepetitions(formatted.grammar ?? '')
+    return formatted
+  }
+
+  #applyTemplate(chat: Chat) {
     try {
       return this.context.ctx.getFormattedChat(chat.messages, undefined, chat.options)
     } catch (error) {

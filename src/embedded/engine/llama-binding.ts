@@ -64,7 +64,7 @@ export interface BindingContext {
       messages: readonly BindingMessage[],
       template: undefined,
       options: BindingChatOptions,
-    ): { readonly prompt: string; readonly additional_stops?: readonly string[] }
+    ): { readonly prompt: string; readonly grammar?: string; readonly additional_stops?: readonly string[] }
   }
   readonly parallel: {
     enable(options: { n_parallel: number; n_batch: number }): Promise<boolean>
