@@ -63,6 +63,8 @@ export class DatabaseContact {
     this.#isStopped = true
     clearTimeout(this.#timer)
     this.#first.reject(new Error('stopped before the database answered'))
+    // The client would wait for a connection that is still being made; there is nothing to lose in one.
+    if (this.#state !== 'ready') this.#database.renew('closed')
     await this.#running
   }
 
