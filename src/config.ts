@@ -122,3 +122,6 @@ function deepFreeze<Value>(value: Value): Value {
   }
   return value
 }
+
+/** The environment for the command line, which hands it on to loadConfig. */
+export const environment = process.env
