@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import fp from 'fastify-plugin'
 import { Backend, type BackendConfig } from '../src/backend/backend.ts'
@@ -35,6 +36,9 @@ export interface BackendsOptions {
   readonly times: ClientStreamTimes
 }
 
+/** How long the start waits for backends to say what they have. */
+const firstLookMs = 1000
+
 export default fp(
   async (app: FastifyInstance, { backends: configs, times }: BackendsOptions) => {
     const { engine } = app
@@ -44,6 +48,8 @@ export default fp(
       watchBackend(backend, { log: app.log, onDiscovered: found => app.catalog.setDiscovered(found) }),
     )
     const live = new Set<LiveStream>()
+    // So that the first caller already finds the models of backends that are up; one that is not holds nobody up.
+    await Promise.race([Promise.all(watches.map(watch => watch.firstLook)), delay(firstLookMs, null, { ref: false })])
 
     app.decorate('backends', {
       stream: async (call, reply) => {

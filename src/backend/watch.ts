@@ -16,6 +16,8 @@ export interface WatchOptions {
 export interface Watch {
   readonly name: string
   readonly state: BackendState
+  /** Fulfilled when it has been asked once, whatever it said. */
+  readonly firstLook: Promise<void>
   stop(): void
 }
 
@@ -33,6 +35,7 @@ export function watchBackend(backend: Backend, { log, onDiscovered }: WatchOptio
   let retryMs = firstRetryMs
   let timer: NodeJS.Timeout | null = null
   let isStopped = false
+  const firstLook = Promise.withResolvers<void>()
 
   const enter = (next: BackendState) => {
     if (next.kind !== state.kind) {
@@ -60,6 +63,7 @@ export function watchBackend(backend: Backend, { log, onDiscovered }: WatchOptio
   const run = () => {
     look().then(
       waitMs => {
+        firstLook.resolve()
         if (isStopped) return
         timer = setTimeout(run, waitMs)
         timer.unref()
@@ -70,6 +74,7 @@ export function watchBackend(backend: Backend, { log, onDiscovered }: WatchOptio
   run()
   return {
     name: backend.name,
+    firstLook: firstLook.promise,
     get state() {
       return state
     },
