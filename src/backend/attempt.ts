@@ -73,6 +73,16 @@ export class Attempt implements Dispatcher.DispatchHandler {
     if (this.#state !== 'over') this.#timer.contentBegan()
   }
 
+  /**
+   * All that was wanted has come. What is left, such as the closing chunk, is read for a moment, so that the connection
+   * can be used again, also where the caller is slow to take the answer.
+   */
+  answered(): void {
+    if (this.#state === 'over') return
+    this.#timer.answered()
+    this.#controller?.resume()
+  }
+
   pause(): void {
     this.#timer.pause()
     this.#controller?.pause()

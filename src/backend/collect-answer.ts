@@ -48,8 +48,10 @@ export function collectAnswer(
   }
   const sink: AttemptSink = {
     onData: chunk => {
+      if (isSettled || !collector.onData(chunk)) return
+      finish()
       // Some servers leave the connection open after [DONE].
-      if (collector.onData(chunk)) finish()
+      attempt?.answered()
     },
     onEnd: finish,
     onFault: fault => {
