@@ -78,11 +78,13 @@ export function streamAnswer(call: Call, route: Route, reply: StreamReply, live:
     { path: callPath(call), body, stream: true },
     {
       onData: chunk => {
-        relay.push(chunk)
-        if (!relay.isDone || isSettled) return
-        settle(null)
-        // Some servers leave the connection open after [DONE].
-        attempt?.answered()
+        const isProgress = relay.push(chunk)
+        if (relay.isDone && !isSettled) {
+          settle(null)
+          // Some servers leave the connection open after [DONE].
+          attempt?.answered()
+        }
+        return isProgress
       },
       onEnd: () => {
         relay.end()

@@ -7,6 +7,7 @@ import type { Behaviour, Exchange } from '../support/exchange.ts'
 import type { Gateway } from '../support/gateway.ts'
 import {
   ask,
+  chatChunk,
   gatewayBefore,
   percentile,
   question,
@@ -19,13 +20,6 @@ import {
 import { connectRaw } from '../support/raw-client.ts'
 import { type ScriptedBackend, startScriptedBackend } from '../support/scripted-backend.ts'
 
-const content = (text: string, finish: string | null = null) => ({
-  choices: [{ index: 0, delta: { content: text }, finish_reason: finish }],
-  id: 'chatcmpl-1',
-  model: 'tinychat',
-  object: 'chat.completion.chunk',
-})
-
 /** So many events of 64 KiB, and the end; `Connection: close` and a FIN behind it where `closes`. */
 function pours(events: number, { closes = true, done = true } = {}): Behaviour {
   const text = 'x'.repeat(65_000)
@@ -34,8 +28,8 @@ function pours(events: number, { closes = true, done = true } = {}): Behaviour {
       ['Content-Type', 'text/event-stream'],
       ...(closes ? ([['Connection', 'close']] as const) : []),
     ])
-    for (let n = 0; n < events; n += 1) await exchange.event(content(text))
-    await exchange.control(content('', 'stop'))
+    for (let n = 0; n < events; n += 1) await exchange.event(chatChunk(text))
+    await exchange.control(chatChunk('', 'stop'))
     if (done) await exchange.done()
     await exchange.end({ close: closes })
   }
@@ -136,13 +130,13 @@ test('S07 a caller who stops reading is cut off after the stall time, and the ba
 
 test('S07 an answer that is whole lets go of the backend, also where its caller is not there yet to read it', async t => {
   const words = Array.from({ length: 500 }, (_, n) => ` word${n}`)
-  const frames = words.map(word => `data: ${JSON.stringify(content(word))}\n\n`)
+  const frames = words.map(word => `data: ${JSON.stringify(chatChunk(word))}\n\n`)
   const inTwoParts: Behaviour = async exchange => {
     await exchange.stream()
     // Only with the second part there is more than the gateway takes without a reader, and that part is the last.
     await exchange.chunk(frames.slice(0, 250).join(''))
     await exchange.wait(50)
-    const end = `data: ${JSON.stringify(content('', 'stop'))}\n\ndata: [DONE]\n\n`
+    const end = `data: ${JSON.stringify(chatChunk('', 'stop'))}\n\ndata: [DONE]\n\n`
     await exchange.chunk(frames.slice(250).join('') + end)
     await exchange.end()
   }
