@@ -1,4 +1,4 @@
-import type { Dispatcher } from 'undici'
+import { type Dispatcher, errors } from 'undici'
 import { Fault } from './fault.ts'
 import { type AttemptTimeouts, PhaseTimer } from './phase-timer.ts'
 import { maxErrorBodyBytes, parseErrorBody, statusFault } from './status-fault.ts'
@@ -46,7 +46,9 @@ export class Attempt implements Dispatcher.DispatchHandler {
   constructor(dispatcher: Dispatcher, request: AttemptRequest, sink: AttemptSink) {
     this.#request = request
     this.#sink = sink
-    this.#timer = new PhaseTimer(request.timeouts, request.stream, fault => this.abort(fault))
+    this.#timer = new PhaseTimer(request.timeouts, request.stream, fault =>
+      this.abort(this.#state === 'error-body' ? this.#readErrorBody() : fault),
+    )
     dispatcher.dispatch(
       {
         method: 'POST',
@@ -82,7 +84,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
    */
   answered(): void {
     if (this.#state === 'over') return
-    this.#timer.answered()
+    this.#timer.lastMoment()
     this.#controller?.resume()
   }
 
@@ -116,6 +118,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
       return
     }
     this.#state = 'error-body'
+    this.#timer.lastMoment()
     this.#errorStatus = status
     const retryAfter = headers['retry-after']
     this.#errorRetryAfter = typeof retryAfter === 'string' ? retryAfter : undefined
@@ -176,9 +179,9 @@ export class Attempt implements Dispatcher.DispatchHandler {
         ? new Fault('timeout', 'connect timeout', { phase: 'connect', cause: error })
         : new Fault('connect', `connection failed (${code})`, { cause: error })
     }
-    if (code.startsWith('HPE_') || code === 'UND_ERR_HEADERS_OVERFLOW') {
-      return new Fault('rubbish', `the answer is not HTTP (${code})`, { cause: error })
-    }
+    // Without its cause: a parser's error carries the bytes it did not understand.
+    if (error instanceof errors.HTTPParserError) return new Fault('rubbish', `the answer is not HTTP: ${error.message}`)
+    if (code === 'UND_ERR_HEADERS_OVERFLOW') return new Fault('rubbish', 'the headers of the answer are too large')
     const staleConnection = this.#received === 0 && this.#state === 'head' && socketWasUsed(error)
     return new Fault('reset', `connection lost (${code})`, { cause: error, staleConnection })
   }
