@@ -1,5 +1,6 @@
 import { type Dispatcher, errors } from 'undici'
 import { Fault } from './fault.ts'
+import type { ConnectionUser, KeptConnection } from './kept-connection.ts'
 import { type AttemptTimeouts, PhaseTimer } from './phase-timer.ts'
 import { maxErrorBodyBytes, parseErrorBody, statusFault } from './status-fault.ts'
 
@@ -30,11 +31,12 @@ export interface AttemptSink {
  * One try of one request at one backend. Its life: connecting → waiting for the head → receiving (the answer, or the body
  * of an error) → over. One path ends it early in every phase: `abort`, which closes the backend's socket.
  */
-export class Attempt implements Dispatcher.DispatchHandler {
+export class Attempt implements Dispatcher.DispatchHandler, ConnectionUser {
   readonly #request: AttemptRequest
   readonly #sink: AttemptSink
   readonly #timer: PhaseTimer
   #controller: Dispatcher.DispatchController | null = null
+  #connection: KeptConnection | null = null
   #state: 'open' | 'head' | 'data' | 'error-body' | 'over' = 'open'
   /** Bytes of the answer's body, also of an error's. */
   #received = 0
@@ -99,8 +101,13 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.#controller?.resume()
   }
 
+  onConnection(connection: KeptConnection): void {
+    this.#connection = connection
+  }
+
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller
+    this.#connection?.requestStarts()
     if (this.#abortedBy !== null) controller.abort(this.#abortedBy)
     else this.#state = 'head'
   }
@@ -182,7 +189,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
     // Without its cause: a parser's error carries the bytes it did not understand.
     if (error instanceof errors.HTTPParserError) return new Fault('rubbish', `the answer is not HTTP: ${error.message}`)
     if (code === 'UND_ERR_HEADERS_OVERFLOW') return new Fault('rubbish', 'the headers of the answer are too large')
-    const staleConnection = this.#received === 0 && this.#state === 'head' && socketWasUsed(error)
+    const staleConnection = this.#state === 'head' && this.#connection?.wasStale === true
     return new Fault('reset', `connection lost (${code})`, { cause: error, staleConnection })
   }
 
@@ -197,10 +204,4 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.#timer.stop()
     this.#errorBody = []
   }
-}
-
-/** Whether the socket that failed had carried an earlier answer: then the server closed an idle connection under us. */
-function socketWasUsed(error: Error): boolean {
-  const socket: unknown = 'socket' in error ? error.socket : null
-  return typeof socket === 'object' && socket !== null && 'bytesRead' in socket && Number(socket.bytesRead) > 0
 }
