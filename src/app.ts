@@ -45,9 +45,13 @@ export async function buildApp({ config, log, readiness, version }: AppOptions):
     requestTimeout: 30_000,
     http: { connectionsCheckingInterval: 2000 },
     forceCloseConnections: 'idle',
+    // While it drains the probes and metrics of the internal listener still answer, and so does what came in before.
+    return503OnClosing: false,
     routerOptions: { constraints: { listener: internalListenerStrategy }, maxParamLength: 512 },
     clientErrorHandler: answerClientError,
   })
+
+  sweepIdleConnections(app)
 
   await app.register(internalListener, { host: server.internalHost, port: server.internalPort })
   await app.register(errors)
@@ -79,3 +83,11 @@ const streamTimes = ({ server }: Config) => ({
   // One bound for all callers: it protects this process, not a backend.
   stallMs: server.clientStallMs,
 })
+
+/** A connection that becomes idle after the close began is closed too: one kept alive would hold the exit for minutes. */
+function sweepIdleConnections(app: FastifyInstance): void {
+  app.addHook('preClose', async () => {
+    const sweep = setInterval(() => app.server.closeIdleConnections(), 100)
+    app.server.once('close', () => clearInterval(sweep))
+  })
+}
