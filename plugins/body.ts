@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyRequest, FastifySchema } from 'fastify'
 import fp from 'fastify-plugin'
 import { type ParsedBody, parseBody, parseLargeBody, type ScannedBody } from '../src/domain/body-parse.ts'
 import { WeirError } from '../src/errors.ts'
+import { components } from '../src/schemas/components.ts'
 import { buildValidators } from '../src/schemas/validators.ts'
 
 declare module 'fastify' {
@@ -34,6 +35,7 @@ async function body(app: FastifyInstance, { maxBodyBytes }: BodyOptions): Promis
     done(new WeirError('unsupportedMediaType', fault))
   })
   app.addContentTypeParser('application/json', { parseAs: 'buffer', bodyLimit: maxBodyBytes }, readBody)
+  for (const schema of components) app.addSchema(schema)
   const validators = buildValidators(() => app.getSchemas())
   app.setValidatorCompiler<FastifySchema>(({ schema, httpPart }) => validators.compile(schema, httpPart))
 }
@@ -64,10 +66,12 @@ function nextTurn(): Promise<void> {
 
 /** Refuses what we do not read before a byte of it is read. */
 function findMediaFault(request: FastifyRequest): string | undefined {
-  const { headers } = request
+  const { headers, method } = request
   const contentType = headers['content-type']
-  // An unknown URL is answered 404 and never reads its body; a request without one is for the route's schema to judge.
-  if (request.is404 || (contentType === undefined && !hasBody(request))) return undefined
+  // An unknown URL is answered 404, and a GET's body is never read.
+  if (request.is404 || method === 'GET' || method === 'HEAD' || method === 'OPTIONS') return undefined
+  // Whether there must be a body at all is for the route's schema to say.
+  if (contentType === undefined && !hasBody(request)) return undefined
   const encoding = headers['content-encoding']
   if (encoding !== undefined && encoding.trim().toLowerCase() !== 'identity') {
     return 'Compressed request bodies are not accepted: send the body without Content-Encoding.'
