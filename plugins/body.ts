@@ -64,10 +64,12 @@ function nextTurn(): Promise<void> {
 
 /** Refuses what we do not read before a byte of it is read. */
 function findMediaFault(request: FastifyRequest): string | undefined {
-  const { headers } = request
+  const { headers, method } = request
   const contentType = headers['content-type']
-  // An unknown URL is answered 404 and never reads its body; a request without one is for the route's schema to judge.
-  if (request.is404 || (contentType === undefined && !hasBody(request))) return undefined
+  // An unknown URL is answered 404, and a GET's body is never read.
+  if (request.is404 || method === 'GET' || method === 'HEAD' || method === 'OPTIONS') return undefined
+  // Whether there must be a body at all is for the route's schema to say.
+  if (contentType === undefined && !hasBody(request)) return undefined
   const encoding = headers['content-encoding']
   if (encoding !== undefined && encoding.trim().toLowerCase() !== 'identity') {
     return 'Compressed request bodies are not accepted: send the body without Content-Encoding.'
