@@ -96,6 +96,12 @@ function overlay(tree: WrittenMap, flags: Values, environment: Values, warnings:
     warnings.push(`${originOf(apiKey.at)}: not used, because neither WEIR_BACKEND_URL nor --backend names a backend`)
   }
   const items = urls?.kind === 'list' ? urls.items : []
+  const backends = tree.entries.get('backends')?.value
+  for (const [index, { at }] of items.entries()) {
+    const name = `backend-${index + 1}`
+    if (backends?.kind !== 'map' || !backends.entries.has(name)) continue
+    warnings.push(`${originOf(at)}: takes the place of backends.${name} in the file`)
+  }
   return applyFlags(applyEnvironment(applyBackendUrls(tree, items, apiKey), environment), flags)
 }
 
@@ -116,3 +122,6 @@ function deepFreeze<Value>(value: Value): Value {
   }
   return value
 }
+
+/** The environment for the command line, which hands it on to loadConfig. */
+export const environment = process.env

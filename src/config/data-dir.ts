@@ -1,5 +1,5 @@
 import { accessSync, chmodSync, constants, mkdirSync, statSync } from 'node:fs'
-import { parse, resolve } from 'node:path'
+import { dirname, parse, resolve } from 'node:path'
 import { ConfigError, problemAt } from './problem.ts'
 
 /** Bits of a mode that let anybody but the owner in, and the one that marks a folder as everybody's, such as /tmp. */
@@ -12,7 +12,7 @@ const stickyMode = 0o1000
  */
 export function ensureDataDir(path: string): void {
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 })
+    makeFolder(path)
     const stats = statSync(path)
     if (!stats.isDirectory()) throw unusable(`${path} is not a folder.`)
     if (isShared(path, stats.mode)) throw unusable(`${path} is a folder for everybody.`)
@@ -21,6 +21,19 @@ export function ensureDataDir(path: string): void {
     accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK)
   } catch (error) {
     throw error instanceof ConfigError ? error : unusable(reasonOf(path, error))
+  }
+}
+
+/** mkdir's own `recursive` never ends where a file system answers ENOENT to every new name, as /proc does. */
+function makeFolder(path: string): void {
+  try {
+    mkdirSync(path, { mode: 0o700 })
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined
+    if (code === 'EEXIST') return
+    if (code !== 'ENOENT' || dirname(path) === path) throw error
+    makeFolder(dirname(path))
+    mkdirSync(path, { mode: 0o700 })
   }
 }
 

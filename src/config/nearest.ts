@@ -1,13 +1,17 @@
 /**
  * The candidate that was most likely meant, or undefined when none is close. Letters' case, hyphens and underscores do
- * not count as differences; otherwise at most a third of the letters may differ.
+ * not count as differences, and a beginning is near to the whole; otherwise at most a third of the letters may differ.
  */
 export function nearest(given: string, candidates: Iterable<string>): string | undefined {
   const plain = simplify(given)
   let best: string | undefined
   let bestDistance = Math.max(1, Math.floor(plain.length / 3)) + 1
   for (const candidate of candidates) {
-    const distance = editDistance(plain, simplify(candidate), bestDistance)
+    const other = simplify(candidate)
+    const isBeginning = Math.min(plain.length, other.length) > 3 && (other.startsWith(plain) || plain.startsWith(other))
+    const distance = isBeginning
+      ? Math.min(1, Math.abs(other.length - plain.length))
+      : editDistance(plain, other, bestDistance)
     if (distance < bestDistance) {
       best = candidate
       bestDistance = distance

@@ -41,8 +41,10 @@ function complain(problem: string, fix: string): SecretResult {
 }
 
 const minKeyLength = 32
-const wellKnown =
-  /change-?_?me|replace-?_?me|secret|password|passwd|default|example|insecure|admin|weir|test|dummy|letmein|qwerty|foobar|placeholder|your|key|pepper|abcdef|0123456789|123456789|12345678/g
+const longestRepeatedPart = 12
+/** What examples and templates have where a secret belongs. */
+const placeholder =
+  /change.?(me|this|it)|replace.?(me|this|with)|placeholder|your.?(own|secret|admin|key|pepper|password)/i
 
 /**
  * Why a key or pepper of our own must not be used: too short to resist guessing, known to everybody, or not sendable
@@ -53,14 +55,17 @@ export function weaknessOf(text: string): Complaint | undefined {
   if (text.length < minKeyLength) {
     return { problem: `The secret has ${text.length} characters, at least ${minKeyLength} are needed.`, fix }
   }
-  const rest = text
-    .toLowerCase()
-    .replaceAll(wellKnown, '')
-    .replaceAll(/[^a-z0-9]/g, '')
-  if (new Set(text).size < 8 || (rest.length < 12 && /^[\w .-]*$/.test(text))) {
-    return { problem: 'The secret is a well-known default or repeats itself.', fix }
+  if (placeholder.test(text) || repeatsItself(text)) {
+    return { problem: 'The secret is a placeholder or repeats itself.', fix }
   }
   return headerFault(text)
+}
+
+/** Whether the text is one short part over and over, such as one letter or `password123`. */
+function repeatsItself(text: string): boolean {
+  return Array.from({ length: longestRepeatedPart }, (_, index) => text.slice(0, index + 1)).some(part =>
+    part.repeat(Math.ceil(text.length / part.length)).startsWith(text),
+  )
 }
 
 /** A secret that travels in a header: printable ASCII, no space at either end. */

@@ -59,6 +59,10 @@ export function parseYaml(text: string, label: string): YamlSource {
   } catch {
     return unreadable(label, 'The file is nested too deeply.', 'Flatten it.')
   }
+  // Under 1.1 `yes` is true and `1:30` is ninety.
+  if (document.directives.yaml.version !== '1.2') {
+    return unreadable(label, 'The file declares an older YAML than 1.2.', 'Remove the line that begins with %YAML.')
+  }
   const faults = [...document.errors, ...document.warnings]
   if (faults.length > 0) {
     return {
@@ -99,7 +103,11 @@ function readNode(reader: Reader, node: unknown, path: KeyPath, keyAt: Place): W
     reader.nodes = Number.POSITIVE_INFINITY
     return nothing(keyAt)
   }
-  if (isAlias(node)) return readNode(reader, node.resolve(reader.document), path, keyAt)
+  if (isAlias(node)) {
+    const target = node.resolve(reader.document)
+    if (target) return readNode(reader, target, path, keyAt)
+    reader.problems.push(problemAt(placeOf(reader, node, keyAt), path, complaintOf('BAD_ALIAS')))
+  }
   if (isMap(node)) return readMap(reader, node, path, keyAt)
   if (isSeq(node)) {
     const items = node.items.map((item, index) =>
@@ -161,7 +169,10 @@ function complaintOf(code: string): Complaint {
     case 'BAD_INDENT':
     case 'BLOCK_AS_IMPLICIT_KEY':
     case 'MULTILINE_IMPLICIT_KEY':
-      return { problem: 'The indentation does not fit.', fix: 'Align the key with its neighbours; check the colon.' }
+      return {
+        problem: 'The indentation does not fit, or a bracket is still open.',
+        fix: 'Align the key with its neighbours; check the colon.',
+      }
     case 'MISSING_CHAR':
       return {
         problem: 'A quote, bracket, comma or colon is missing.',

@@ -29,9 +29,15 @@ function readPointer(dataDir: string): string | null {
   }
 }
 
-/** Where a server of this data directory listens, if there is one. */
-export function findControlPath(dataDir: string): string {
-  return readPointer(dataDir) ?? join(resolve(dataDir), 'control.sock')
+/** The socket's place in the data directory, or null where it cannot be there. */
+function directPath(dataDir: string): string | null {
+  const path = join(resolve(dataDir), 'control.sock')
+  return process.platform === 'win32' || Buffer.byteLength(path) > maxPathBytes ? null : path
+}
+
+/** Where a server of this data directory would listen; null when it is certain that none does. */
+export function findControlPath(dataDir: string): string | null {
+  return readPointer(dataDir) ?? directPath(dataDir)
 }
 
 /** Removes what a server that was killed has left of an address elsewhere. */
@@ -45,9 +51,8 @@ export function removeStaleAddress(dataDir: string): void {
 
 /** Decides where to listen, for a data directory that exists and has no server. */
 export function makeControlAddress(dataDir: string): ControlAddress {
-  const direct = join(resolve(dataDir), 'control.sock')
-  if (process.platform !== 'win32' && Buffer.byteLength(direct) <= maxPathBytes)
-    return { path: direct, remove: () => {} }
+  const direct = directPath(dataDir)
+  if (direct !== null) return { path: direct, remove: () => {} }
   const path = process.platform === 'win32' ? pipeName() : join(makeShortFolder(), 'control.sock')
   writeFileSync(pointerFile(dataDir), path, { mode: 0o600 })
   return { path, remove: () => removeStaleAddress(dataDir) }

@@ -17,7 +17,9 @@ const noServer = new Set(['ENOENT', 'ECONNREFUSED', 'ENOTSOCK', 'ECONNRESET', 'E
 
 /** Connects to the server that runs with this data directory, or returns null when none does. */
 export async function connectControl(dataDir: string): Promise<ControlConnection | null> {
-  const socket = connect(findControlPath(dataDir))
+  const path = findControlPath(dataDir)
+  if (path === null) return null
+  const socket = connect(path)
   try {
     await once(socket, 'connect')
   } catch (error) {

@@ -73,11 +73,12 @@ async function createKey(context: OperationsContext, input: CreateKey): Promise<
     name: input.name ?? 'key',
     scopes: input.scopes ?? null,
     models: input.models ?? null,
+    createdAt: new Date(),
     expiresAt,
   }
   await insertKey(context.sql, { ...identity, ...row, accountId: account.id })
   const owner = { accountName: account.name, tier: account.tier }
-  return { ...viewOf({ ...row, ...owner, publicId: identity.publicId, createdAt: new Date(), revokedAt: null }), key }
+  return { ...viewOf({ ...row, ...owner, publicId: identity.publicId, revokedAt: null }), key }
 }
 
 function checkTier({ tiers }: OperationsContext, tier: string | undefined): void {

@@ -23,6 +23,10 @@ export class DataDirBusyError extends Error {
   }
 }
 
+const sqliteBusy = 5
+/** A lock that nobody refers to any more would be given back by the garbage collector. */
+const held = new Set<DatabaseSync>()
+
 /** The lock of a data directory that exists, or null while another process holds it. */
 export function tryLock(dataDir: string): Lock | null {
   const file = join(dataDir, 'lock.db')
@@ -30,14 +34,18 @@ export function tryLock(dataDir: string): Lock | null {
   try {
     database.exec('pragma locking_mode = exclusive; begin exclusive')
     chmodSync(file, 0o600)
-    return { release: () => database.close() }
+    held.add(database)
+    return {
+      release: () => {
+        if (held.delete(database)) database.close()
+      },
+    }
   } catch (error) {
     database.close()
     if (error instanceof Error && 'errcode' in error && error.errcode === sqliteBusy) return null
     throw error
   }
 }
-const sqliteBusy = 5
 
 /**
  * Waits for the lock, `patienceMs` at most: a command that opens the database for a second should not keep a server

@@ -6,8 +6,8 @@ export interface WorkerOptions {
 }
 
 export type ToWorker =
-  /** Whole wire messages of one connection. */
-  | { readonly kind: 'wire'; readonly bytes: Uint8Array }
+  /** Whole wire messages of a connection. */
+  | { readonly kind: 'wire'; readonly connection: number; readonly bytes: Uint8Array }
   /** A new connection begins: nothing of the one before may be left. */
   | { readonly kind: 'reset' }
   | { readonly kind: 'close' }
@@ -15,5 +15,5 @@ export type ToWorker =
 export type FromWorker =
   | { readonly kind: 'ready' }
   | { readonly kind: 'failed'; readonly message: string }
-  | { readonly kind: 'wire'; readonly bytes: Uint8Array }
+  | { readonly kind: 'wire'; readonly connection: number; readonly bytes: Uint8Array }
   | { readonly kind: 'closed' }

@@ -9,6 +9,9 @@ if (!parentPort) throw new Error('pglite-worker.ts runs as a worker thread')
 const port = parentPort
 const { databaseDir }: WorkerOptions = workerData
 
+/** PostgreSQL's own default of 128 MB is memory that the program would hold for a few small tables. */
+const options = { startParams: [...PGlite.defaultStartParams, '-c', 'shared_buffers=16MB'] }
+
 /**
  * A database whose making was interrupted looks complete to PGlite. It is therefore made beside its place and moved
  * there when it is whole.
@@ -18,11 +21,11 @@ async function open(): Promise<PGlite> {
     const unfinished = `${databaseDir}.new`
     await rm(unfinished, { recursive: true, force: true })
     await mkdir(unfinished, { recursive: true, mode: 0o700 })
-    const fresh = await PGlite.create(unfinished)
+    const fresh = await PGlite.create(unfinished, options)
     await fresh.close()
     await rename(unfinished, databaseDir)
   }
-  return await PGlite.create(databaseDir)
+  return await PGlite.create(databaseDir, options)
 }
 
 function say(message: FromWorker): void {
@@ -50,7 +53,7 @@ function simpleQuery(text: string): Uint8Array {
 async function handle(database: PGlite, message: ToWorker): Promise<void> {
   switch (message.kind) {
     case 'wire':
-      say({ kind: 'wire', bytes: await answer(database, message.bytes) })
+      say({ ...message, bytes: await answer(database, message.bytes) })
       return
     case 'reset':
       await answer(database, simpleQuery('rollback'))

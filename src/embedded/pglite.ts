@@ -6,14 +6,15 @@
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
-import postgres, { type Sql } from 'postgres'
+import postgres from 'postgres'
+import { type ClientGeneration, failingSocket } from '../store/renewable-client.ts'
 import type { FromWorker, ToWorker, WorkerOptions } from './pglite-protocol.ts'
 import { WireSocket } from './wire-socket.ts'
 
 class PgliteThread {
   readonly #worker: Worker
-  readonly #sockets = new Set<WireSocket>()
-  #socket: WireSocket | null = null
+  readonly #sockets = new Map<number, WireSocket>()
+  #connections = 0
   #ready: boolean = false
   #dead: boolean = false
   #waiting: ToWorker[] = []
@@ -30,18 +31,16 @@ class PgliteThread {
     return this.#dead
   }
 
-  /** A new connection; the session starts over. */
+  /** A new connection; the session starts over, and what the last one asked for is answered to nobody. */
   connect(): WireSocket {
     this.#post({ kind: 'reset' })
+    this.#connections += 1
+    const connection = this.#connections
     const socket = new WireSocket({
-      send: bytes => this.#post({ kind: 'wire', bytes }),
-      gone: () => {
-        this.#sockets.delete(socket)
-        if (this.#socket === socket) this.#socket = null
-      },
+      send: bytes => this.#post({ kind: 'wire', connection, bytes }),
+      gone: () => this.#sockets.delete(connection),
     })
-    this.#sockets.add(socket)
-    this.#socket = socket
+    this.#sockets.set(connection, socket)
     return socket
   }
 
@@ -68,7 +67,7 @@ class PgliteThread {
         return
       }
       case 'wire':
-        if (message.bytes.length > 0) this.#socket?.push(Buffer.from(message.bytes.buffer))
+        if (message.bytes.length > 0) this.#sockets.get(message.connection)?.push(Buffer.from(message.bytes.buffer))
         return
       case 'failed':
         this.#die(new Error(`the embedded database cannot be opened: ${message.message}`))
@@ -83,23 +82,35 @@ class PgliteThread {
   #die(error: Error): void {
     this.#dead = true
     this.#waiting = []
-    for (const socket of this.#sockets) socket.destroy(Object.assign(error, { code: 'CONNECTION_CLOSED' }))
+    for (const socket of this.#sockets.values()) socket.destroy(Object.assign(error, { code: 'CONNECTION_CLOSED' }))
   }
 }
 
-export interface PgliteClient {
-  readonly sql: Sql
-  /** Ends the client, then the database, whose files are then at rest. */
+export interface Pglite {
+  /** Makes a client; of several the one that connected last has the session. */
+  makeClient(): ClientGeneration
+  /** Ends the database, whose files are then at rest. The client has to be closed first. */
   close(): Promise<void>
 }
 
 /** Opens the database in `<dataDir>/db`. Takes no lock: see store/database.ts. */
-export function openPglite(dataDir: string): PgliteClient {
+export function openPglite(dataDir: string): Pglite {
   let thread: PgliteThread | null = null
   const connect = (): WireSocket => {
     if (!thread || thread.isDead) thread = new PgliteThread(join(dataDir, 'db'))
     return thread.connect()
   }
+  return {
+    makeClient: () => makeClient(connect),
+    close: async () => {
+      await thread?.close()
+    },
+  }
+}
+
+function makeClient(connect: () => WireSocket): ClientGeneration {
+  let socket: WireSocket | null = null
+  let isRetired = false
   const options = {
     // The environment of the process (PGHOST …) and its user name say nothing about this database.
     host: 'embedded',
@@ -114,14 +125,17 @@ export function openPglite(dataDir: string): PgliteClient {
     max_lifetime: null,
     backoff: () => 0.2,
     onnotice: () => {},
-    socket: connect,
+    socket: () => {
+      if (isRetired) return failingSocket()
+      socket = connect()
+      return socket
+    },
   }
-  const sql = postgres(options)
   return {
-    sql,
-    close: async () => {
-      await sql.end({ timeout: 2 })
-      await thread?.close()
+    sql: postgres(options),
+    retire: () => {
+      isRetired = true
+      socket?.destroy()
     },
   }
 }

@@ -23,7 +23,7 @@ create table api_keys (
   expires_at timestamptz,
   revoked_at timestamptz,
   metadata jsonb not null default '{}',
-  created_at timestamptz not null default now(),
+  created_at timestamptz not null,
   last_used_at timestamptz
 );
 

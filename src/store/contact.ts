@@ -1,7 +1,6 @@
 /** Keeps in touch with the database: first contact, migrations, and from then on whether it answers. */
-import type { Config } from '../config.ts'
 import type { Database } from './database.ts'
-import { isUnavailable, withDeadline } from './deadline.ts'
+import { DatabaseUnavailableError, isUnavailable, withDeadline } from './deadline.ts'
 import { migrate } from './migrate.ts'
 
 /** `connecting` until the schema is in place for the first time. */
@@ -13,12 +12,17 @@ interface ContactLog {
   error(details: object, message: string): void
 }
 
-const probeTimeoutMs = 2000
+const probeTimeoutMs = 1000
 const migrateTimeoutMs = 120_000
 const readyIntervalMs = 5000
 const downIntervalMs = { first: 200, longest: 2000 } as const
-/** A server that takes this many probes without a word has gone without closing its connections. */
-const silentProbes = 2
+/** A server that lets this many calls run out of time has gone without closing its connections. */
+const silentCalls = 2
+
+/** Whether a connection was lost or refused, as opposed to a call that ran out of time. */
+function isClosed(error: unknown): boolean {
+  return isUnavailable(error) && !(error instanceof DatabaseUnavailableError && error.cause === undefined)
+}
 
 export class DatabaseContact {
   readonly #database: Database
@@ -50,7 +54,8 @@ export class DatabaseContact {
   /** Told by whoever made a call that failed, so that the next caller need not wait for the same. */
   reportFailure(error: unknown): void {
     if (!isUnavailable(error) || this.#state !== 'ready') return
-    this.#fail(error)
+    // One call that took too long says little: the probe will tell.
+    if (isClosed(error)) this.#fail(error)
     this.#probeSoon()
   }
 
@@ -58,6 +63,8 @@ export class DatabaseContact {
     this.#isStopped = true
     clearTimeout(this.#timer)
     this.#first.reject(new Error('stopped before the database answered'))
+    // The client would wait for a connection that is still being made; there is nothing to lose in one.
+    if (this.#state !== 'ready') this.#database.renew('closed')
     await this.#running
   }
 
@@ -86,7 +93,6 @@ export class DatabaseContact {
     } catch (error) {
       if (this.#isStopped) return
       this.#fail(error)
-      if (this.#failures >= silentProbes && isUnavailable(error)) this.#database.dropConnections()
     }
   }
 
@@ -108,8 +114,7 @@ export class DatabaseContact {
       else this.#log.error({ err: error }, 'the database answers with an error; trying again')
     }
     if (this.#hasSchema) this.#state = 'down'
+    if (isClosed(error)) this.#database.renew('closed')
+    else if (isUnavailable(error) && this.#failures >= silentCalls) this.#database.renew('silent')
   }
 }
-
-/** What opening a database needs of the configuration. */
-export type DatabaseConfig = Pick<Config, 'stores'>

@@ -1,24 +1,27 @@
 /** Opens the database that the configuration names: a PostgreSQL, or the embedded one. */
 import { connect as connectSocket, type Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import postgres, { type Sql } from 'postgres'
 import { ensureDataDir } from '../config/data-dir.ts'
 import type { Config } from '../config.ts'
 import { acquireLock } from '../embedded/lock.ts'
 import { openPglite } from '../embedded/pglite.ts'
+import { type ClientGeneration, failingSocket, RenewableClient } from './renewable-client.ts'
 
 export interface Database {
   readonly sql: Sql
   readonly isEmbedded: boolean
   /**
-   * Throws away every connection, so that the next call makes a new one. Needed where a server vanished without a
-   * word: TCP would go on trying the old address for a quarter of an hour.
+   * Throws away every connection, so that the next call makes a new one: after connections were `closed`, or when the
+   * server has gone `silent`, where TCP would go on trying the old address for a quarter of an hour.
    */
-  dropConnections(): void
+  renew(reason: 'closed' | 'silent'): void
   close(): Promise<void>
 }
 
 /** How long a start waits for a command that holds the embedded database at the moment. */
 const lockPatienceMs = 3000
+const closeTimeoutMs = 5000
 
 /** Neither connects nor starts anything before the first call. Throws DataDirBusyError when the folder is in use. */
 export async function openDatabase(stores: Config['stores']): Promise<Database> {
@@ -28,15 +31,34 @@ export async function openDatabase(stores: Config['stores']): Promise<Database> 
 async function openEmbedded(dataDir: string): Promise<Database> {
   ensureDataDir(dataDir)
   const lock = await acquireLock(dataDir, lockPatienceMs)
-  const { sql, close } = openPglite(dataDir)
-  const closeAll = async () => {
-    try {
-      await close()
-    } finally {
-      lock.release()
-    }
+  const pglite = openPglite(dataDir)
+  const client = new RenewableClient(pglite.makeClient)
+  return {
+    sql: client.sql,
+    isEmbedded: true,
+    renew: reason => {
+      // It cannot be silent, only busy, and a new connection would have to wait for the same.
+      if (reason === 'closed') client.renew()
+    },
+    close: async () => {
+      try {
+        await client.close(closeTimeoutMs)
+        await pglite.close()
+      } finally {
+        lock.release()
+      }
+    },
   }
-  return { sql, isEmbedded: true, dropConnections: () => {}, close: closeAll }
+}
+
+function openServer(url: string): Database {
+  const client = new RenewableClient(() => makeServerClient(url))
+  return {
+    sql: client.sql,
+    isEmbedded: false,
+    renew: () => client.renew(),
+    close: () => client.close(closeTimeoutMs),
+  }
 }
 
 interface Address {
@@ -45,17 +67,16 @@ interface Address {
   readonly path?: string | false
 }
 
-function openServer(url: string): Database {
+function makeServerClient(url: string): ClientGeneration {
   const sockets = new Set<Socket>()
   let attempts = 0
-  const connect = ({ host, port, path }: Address): Socket => {
+  let isRetired = false
+  const connect = (address: Address): Duplex => {
+    if (isRetired) return failingSocket()
     for (const socket of sockets) if (socket.destroyed) sockets.delete(socket)
-    const index = attempts++ % host.length
-    const name = host[index] ?? 'localhost'
-    // The client waits for ever on a factory that throws; a socket that fails later it understands.
-    const socket = path ? connectSocket(path) : connectSocket(port[index] ?? 5432, name)
+    const socket = connectTo(address, attempts++)
     sockets.add(socket)
-    return Object.assign(socket, { host: name })
+    return socket
   }
   const options = {
     max: 10,
@@ -66,13 +87,25 @@ function openServer(url: string): Database {
     onnotice: () => {},
     socket: connect,
   }
-  const sql = postgres(url, options)
   return {
-    sql,
-    isEmbedded: false,
-    dropConnections: () => {
+    sql: postgres(url, options),
+    retire: () => {
+      isRetired = true
       for (const socket of sockets) socket.destroy()
     },
-    close: () => sql.end({ timeout: 5 }),
   }
+}
+
+/** Of several hosts each is tried in turn. */
+function connectTo({ host, port, path }: Address, attempt: number): Socket {
+  const index = attempt % host.length
+  const name = host[index] ?? 'localhost'
+  const socket = path ? connectSocket(path) : connectSocket(port[index] ?? 5432, name)
+  // A proxy whose server is not up accepts and hangs up. Without an error the client would dial again, at once, for ever.
+  socket.once('end', () => {
+    if (socket.bytesRead === 0)
+      socket.destroy(Object.assign(new Error('hung up before a word'), { code: 'ECONNRESET' }))
+  })
+  // The client reads the name from here, to check a certificate by.
+  return Object.assign(socket, { host: name })
 }

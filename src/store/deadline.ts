@@ -21,6 +21,7 @@ type Pending<Result> = PromiseLike<Result> & { cancel?: () => unknown }
 const unreachable = new Set([
   'CONNECT_TIMEOUT',
   'CONNECTION_CLOSED',
+  'CONNECTION_DESTROYED',
   'EAI_AGAIN',
   'ECONNABORTED',
   'ECONNREFUSED',
@@ -56,7 +57,8 @@ export async function withDeadline<Result>(call: Pending<Result>, timeoutMs = de
     return await Promise.race([call, expired])
   } catch (error) {
     if (!isUnavailable(error) || error instanceof DatabaseUnavailableError) throw error
-    throw new DatabaseUnavailableError('the database cannot be reached', error)
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new DatabaseUnavailableError(`the database cannot be reached: ${reason}`, error)
   } finally {
     clearTimeout(timer)
   }

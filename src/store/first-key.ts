@@ -88,6 +88,6 @@ async function makeUnlessUsable({ sql, isLoopback }: FirstKeyOptions, fresh: New
   if (!isLoopback) throw new NoKeyError()
   const { publicId, pepperVersion, digest } = fresh
   const identity = { publicId, pepperVersion, digest, accountId: defaultAccount.id, name: 'admin' }
-  await insertKey(sql, { ...identity, scopes: scopeNames, models: ['*'], expiresAt: null })
+  await insertKey(sql, { ...identity, scopes: scopeNames, models: ['*'], createdAt: new Date(), expiresAt: null })
   return made
 }

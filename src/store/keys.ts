@@ -32,6 +32,7 @@ export interface NewKeyRow {
   readonly pepperVersion: number
   readonly scopes: readonly ScopeName[] | null
   readonly models: readonly string[] | null
+  readonly createdAt: Date
   readonly expiresAt: Date | null
   readonly metadata?: Readonly<Record<string, JSONValue>>
 }
@@ -56,10 +57,10 @@ export async function findKey(
 /** Stores a key. The public id is made by the caller, so a call that is repeated after a lost answer stores it once. */
 export async function insertKey(sql: ISql, key: NewKeyRow): Promise<void> {
   await withDeadline(sql`
-    insert into api_keys (public_id, account_id, name, digest, pepper_version, scopes, models, expires_at, metadata)
+    insert into api_keys (public_id, account_id, name, digest, pepper_version, scopes, models, created_at, expires_at, metadata)
     values (${key.publicId}, ${key.accountId}, ${key.name}, ${key.digest}, ${key.pepperVersion},
             ${key.scopes && sql.array([...key.scopes])}, ${key.models && sql.array([...key.models])},
-            ${key.expiresAt}, ${sql.json(key.metadata ?? {})})
+            ${key.createdAt}, ${key.expiresAt}, ${sql.json(key.metadata ?? {})})
     on conflict (public_id) do nothing`)
 }
 

@@ -1,7 +1,7 @@
-/** Brings a database to the newest schema. Forward only; one transaction, so a failure leaves it as it was. */
+/** Brings a database to the newest schema. Forward only; each step is one transaction, so a failure leaves no half of one. */
 import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
-import type { Sql } from 'postgres'
+import postgres, { type Sql } from 'postgres'
 
 interface Migration {
   readonly version: number
@@ -27,6 +27,14 @@ async function readMigrations(): Promise<readonly Migration[]> {
   )
 }
 
+const versionTable = `
+  create table if not exists weir_migrations (
+    version integer primary key,
+    name text not null,
+    checksum text not null,
+    applied_at timestamptz not null default now()
+  );`
+
 /**
  * Applies what is missing and returns the names of what it applied. Safe with several replicas starting at once. Throws
  * when a migration that was applied has been edited since; a database newer than this program is left alone, so that
@@ -34,30 +42,36 @@ async function readMigrations(): Promise<readonly Migration[]> {
  */
 export async function migrate(sql: Sql): Promise<readonly string[]> {
   const migrations = await readMigrations()
-  return await sql.begin(async tx => {
-    await tx`select pg_advisory_xact_lock(${migrationLock})`
-    await tx`
-      create table if not exists weir_migrations (
-        version integer primary key,
-        name text not null,
-        checksum text not null,
-        applied_at timestamptz not null default now()
-      )`
-    const rows = await tx<{ version: number; checksum: string }[]>`select version, checksum from weir_migrations`
-    const applied = new Map(rows.map(row => [row.version, row.checksum]))
-    const fresh: string[] = []
-    for (const migration of migrations) {
-      const checksum = applied.get(migration.version)
-      if (checksum === migration.checksum) continue
-      if (checksum !== undefined) {
-        throw new Error(`migration ${migration.name} was edited after it was applied: add a new one instead`)
-      }
-      await tx.unsafe(migration.text)
-      await tx`
-        insert into weir_migrations (version, name, checksum)
-        values (${migration.version}, ${migration.name}, ${migration.checksum})`
-      fresh.push(migration.name)
+  await sql.unsafe(`select pg_advisory_xact_lock(${migrationLock}); ${versionTable}`)
+  const fresh: string[] = []
+  for (const migration of migrations) {
+    const [applied] = await sql<{ checksum: string }[]>`
+      select checksum from weir_migrations where version = ${migration.version}`
+    if (applied && applied.checksum !== migration.checksum) {
+      throw new Error(`migration ${migration.name} was edited after it was applied: add a new one instead`)
     }
-    return fresh
-  })
+    if (!applied && (await apply(sql, migration))) fresh.push(migration.name)
+  }
+  return fresh
+}
+
+const uniqueViolation = '23505'
+
+/**
+ * Several statements in one message are one transaction to PostgreSQL. The row is written first: where another replica
+ * was faster, that fails before anything else is done. The values are our own file names and digests, so nothing
+ * needs escaping. Returns whether it was this call that did it.
+ */
+async function apply(sql: Sql, { version, name, checksum, text }: Migration): Promise<boolean> {
+  try {
+    await sql.unsafe(`
+      select pg_advisory_xact_lock(${migrationLock});
+      insert into weir_migrations (version, name, checksum) values (${version}, '${name}', '${checksum}');
+      ${text}`)
+    return true
+  } catch (error) {
+    const row = error instanceof postgres.PostgresError && error.code === uniqueViolation ? error.table_name : undefined
+    if (row === 'weir_migrations') return false
+    throw error
+  }
 }

@@ -5,18 +5,19 @@ import { Socket } from 'node:net'
 // PostgreSQL's children outlive it when they are frozen, so on Linux everything goes that works inside the folder.
 const SCRIPT = `cat >/dev/null
 kill -9 "$1" 2>/dev/null
+[ -n "$2" ] || exit 0
 for link in /proc/[0-9]*/cwd; do
   case "$(readlink "$link" 2>/dev/null)" in "$2"|"$2"/*) pid=\${link#/proc/}; kill -9 "\${pid%/cwd}" 2>/dev/null ;; esac
 done
 for attempt in 1 2 3 4 5; do rm -rf "$2" 2>/dev/null; [ -e "$2" ] || break; sleep 0.2; done`
 
 /**
- * Watches this process from outside: should it die without cleaning up, the server `pid` is killed and `folder` removed.
- * Returns what calls the watch off; call it when the server has exited, because its pid may then belong to another.
+ * Watches this process from outside: should it die without cleaning up, the process `pid` is killed and `folder`, if given, removed.
+ * Returns what calls the watch off; call it when that process has exited, because its pid may then belong to another.
  */
-export function startReaper(pid: number, folder: string): () => void {
+export function startReaper(pid: number, folder?: string): () => void {
   // A session of its own: Ctrl-C in a terminal goes to the whole foreground group and must not end the reaper first.
-  const shell = spawn('sh', ['-c', SCRIPT, 'reaper', String(pid), folder], {
+  const shell = spawn('sh', ['-c', SCRIPT, 'reaper', String(pid), folder ?? ''], {
     stdio: ['pipe', 'ignore', 'ignore'],
     detached: true,
   })

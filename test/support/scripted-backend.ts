@@ -7,6 +7,7 @@ import { llamaServer } from './engines.ts'
 import { type Behaviour, type Closing, type Connection, createExchange, type Exchange } from './exchange.ts'
 import { createInbox } from './inbox.ts'
 import { readRequest } from './request-reader.ts'
+import { resetSocket } from './reset-socket.ts'
 
 export interface ScriptedBackend {
   readonly url: string
@@ -19,10 +20,10 @@ export interface ScriptedBackend {
   /** From the next request on. */
   use(behaviour: Behaviour): void
   exchangesTo(path: string): Exchange[]
-  /** The oldest request (to `path`) not yet asked for; waits for one. */
-  nextRequest(path?: string): Promise<Exchange>
-  /** The oldest closing (of a connection whose last request went to `path`) not yet asked for; waits for one. */
-  nextClose(path?: string): Promise<Closing>
+  /** The oldest request (to `path`) not yet asked for; waits for one up to `withinMs` (5 s). */
+  nextRequest(path?: string, withinMs?: number): Promise<Exchange>
+  /** The oldest closing (of a connection whose last request went to `path`) not yet asked for; waits for one up to `withinMs` (5 s). */
+  nextClose(path?: string, withinMs?: number): Promise<Closing>
   /** Closes the port and resets what is open; `start` opens the same port again. */
   stop(): Promise<void>
   start(): Promise<void>
@@ -73,7 +74,7 @@ export async function startScriptedBackend(
   const server = createServer({ allowHalfOpen: true, noDelay: true }, socket => {
     serve(socket).catch(error => {
       failures.push(error)
-      socket.resetAndDestroy()
+      resetSocket(socket)
     })
   })
   const backend: ScriptedBackend = {
@@ -100,10 +101,12 @@ export async function startScriptedBackend(
       current = next
     },
     exchangesTo: path => exchanges.filter(exchange => exchange.request.path === path),
-    nextRequest: path => requests.take(exchange => path === undefined || exchange.request.path === path),
-    nextClose: path => closings.take(closing => path === undefined || closing.exchange.request.path === path),
+    nextRequest: (path, withinMs) =>
+      requests.take(exchange => path === undefined || exchange.request.path === path, withinMs),
+    nextClose: (path, withinMs) =>
+      closings.take(closing => path === undefined || closing.exchange.request.path === path, withinMs),
     async stop() {
-      for (const socket of open) socket.resetAndDestroy()
+      for (const socket of open) resetSocket(socket)
       if (!server.listening) return
       server.close()
       await once(server, 'close')
@@ -146,7 +149,7 @@ function watch(socket: Socket, number: number): Connection {
     reset() {
       by = 'backend'
       how = 'reset'
-      socket.resetAndDestroy()
+      resetSocket(socket)
     },
   }
 }

@@ -9,7 +9,6 @@ export const TimeoutsSchema = Type.Object(
     firstToken: DurationSchema({ description: 'From sending the request to the first content.', default: '120s' }),
     idle: DurationSchema({ description: 'Between two pieces of a stream.', default: '60s' }),
     total: DurationSchema({ description: 'For one whole answer.', default: '30m' }),
-    clientStall: DurationSchema({ description: 'How long a caller may leave an answer unread.', default: '30s' }),
   },
   { additionalProperties: false, default: {}, description: 'How long each phase of one attempt may take.' },
 )

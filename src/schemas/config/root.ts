@@ -62,6 +62,10 @@ const ServerSchema = Type.Object(
       default: '15s',
       'x-weir-least': '1s',
     }),
+    clientStall: DurationSchema({
+      description: 'How long a caller may leave what was written to it unread.',
+      default: '30s',
+    }),
     grace: DurationSchema({ description: 'From SIGTERM to exit.', default: '30s', 'x-weir-least': '0s' }),
     urlImages: Type.Boolean({
       default: false,

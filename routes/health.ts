@@ -1,0 +1,40 @@
+import type { FastifyInstance } from 'fastify'
+import { Type } from '../src/schemas/typebox.ts'
+
+const StatusSchema = Type.Object(
+  {
+    status: Type.Unsafe<'ok' | 'degraded' | 'stopping' | 'starting'>(
+      Type.String({ enum: ['ok', 'degraded', 'stopping', 'starting'] }),
+    ),
+  },
+  { $id: 'Health' },
+)
+
+export interface HealthOptions {
+  readonly readiness: Readiness
+}
+
+/** Whether this process should get traffic; changed by the server as it starts and stops. */
+export interface Readiness {
+  state: 'starting' | 'ready' | 'stopping'
+}
+
+/** For probes and monitors: cheap, without authentication, and nothing about the inside to strangers. */
+export default async function health(app: FastifyInstance, { readiness }: HealthOptions): Promise<void> {
+  const options = (summary: string) => ({
+    config: { operation: 'health' },
+    constraints: app.internal,
+    logLevel: 'warn' as const,
+    schema: { tags: ['Health'], summary, security: [], response: { 200: StatusSchema, 503: StatusSchema } },
+  })
+  app.get('/health', options('A summary for people and monitors'), async (_request, reply) => {
+    if (readiness.state !== 'ready') return reply.code(503).send({ status: readiness.state })
+    const isDegraded =
+      app.database.state !== 'ready' || Object.values(app.backends.states()).some(state => state.kind === 'down')
+    return { status: isDegraded ? 'degraded' : 'ok' }
+  })
+  app.get('/health/live', options('Whether the process is alive'), async () => ({ status: 'ok' }))
+  app.get('/health/ready', options('Whether it should get traffic'), async (_request, reply) =>
+    readiness.state === 'ready' ? { status: 'ok' } : reply.code(503).send({ status: readiness.state }),
+  )
+}

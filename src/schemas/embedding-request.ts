@@ -1,0 +1,16 @@
+import { OneOfTexts } from './fields.ts'
+import { modelField, userField } from './sampling.ts'
+import { textOrTokens } from './text-or-tokens.ts'
+import { type Static, Type } from './typebox.ts'
+
+export const EmbeddingRequestSchema = Type.Object(
+  {
+    model: modelField,
+    user: userField,
+    input: textOrTokens({ maxTexts: 2048, minLength: 1, description: 'A text, texts, tokens, or lists of tokens.' }),
+    encoding_format: Type.Optional(OneOfTexts(['float', 'base64'])),
+    dimensions: Type.Optional(Type.Integer({ minimum: 1, maximum: 65_536 })),
+  },
+  { $id: 'EmbeddingRequest' },
+)
+export type EmbeddingRequest = Static<typeof EmbeddingRequestSchema>
