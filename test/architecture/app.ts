@@ -30,7 +30,9 @@ export async function buildRealApp(t: TestContext, env: Readonly<Record<string, 
   const routes: Route[] = []
   const collect = (message: unknown) => {
     const { fastify } = message as { fastify: FastifyInstance }
-    fastify.addHook('onRoute', route => routes.push(...asRoutes(route)))
+    fastify.addHook('onRoute', route => {
+      routes.push(...asRoutes(route))
+    })
   }
   const nowhere = {
     DATABASE_URL: 'postgres://127.0.0.1:1/none',

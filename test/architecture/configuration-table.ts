@@ -8,8 +8,16 @@ const tables = new Set(['backends', 'models', 'tiers'])
 
 /** What has a flag or a variable and no key of its own. */
 const keyless = [
-  { flag: 'backend', variable: 'WEIR_BACKEND_URL', text: 'Inference servers, comma separated; they offer every model they list.' },
-  { flag: undefined, variable: 'WEIR_BACKEND_API_KEY', text: 'Sent to the servers of `WEIR_BACKEND_URL` as a bearer token.' },
+  {
+    flag: 'backend',
+    variable: 'WEIR_BACKEND_URL',
+    text: 'Inference servers, comma separated; they offer every model they list.',
+  },
+  {
+    flag: undefined,
+    variable: 'WEIR_BACKEND_API_KEY',
+    text: 'Sent to the servers of `WEIR_BACKEND_URL` as a bearer token.',
+  },
   { flag: 'config', variable: 'WEIR_CONFIG', text: 'The file to read instead of `./weir.yaml`.' },
 ] as const
 

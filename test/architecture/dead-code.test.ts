@@ -37,7 +37,8 @@ function importersOf(path: string, name: string, files: readonly SourceFile[]): 
  */
 function isUsed(file: SourceFile, { name, isType }: Export): boolean {
   if (importersOf(file.path, name, [...program, ...scripts]).length > 0) return true
-  const isUsedAtHome = (file.code.match(new RegExp(`(?<![\\w$])${RegExp.escape(name)}(?![\\w$])`, 'g')) ?? []).length > 1
+  const isUsedAtHome =
+    (file.code.match(new RegExp(`(?<![\\w$])${RegExp.escape(name)}(?![\\w$])`, 'g')) ?? []).length > 1
   return isUsedAtHome && (isType || importersOf(file.path, name, tests).length > 0)
 }
 

@@ -1,4 +1,4 @@
-import { deepStrictEqual } from 'node:assert/strict'
+import { deepStrictEqual, strictEqual } from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { isBuiltin } from 'node:module'
 import { join } from 'node:path'
@@ -9,7 +9,11 @@ import { program, root, type SourceFile, scripts, tests } from './source-file.ts
 const platformNode = /^node-(bin-)?(linux|darwin|win)-/
 
 /** `@scope/name/deep/path` → `@scope/name`. */
-const packageOf = (from: string) => from.split('/').slice(0, from.startsWith('@') ? 2 : 1).join('/')
+const packageOf = (from: string) =>
+  from
+    .split('/')
+    .slice(0, from.startsWith('@') ? 2 : 1)
+    .join('/')
 
 function packagesOf(files: readonly SourceFile[]): ReadonlySet<string> {
   const all = files.flatMap(({ imports }) => imports.flatMap(({ from, file }) => (file === null ? [from] : [])))
@@ -51,6 +55,9 @@ test('docs/ARCHITECTURE.md has one line for every dependency, and none for what 
   const text = readFileSync(join(root, 'docs/ARCHITECTURE.md'), 'utf8')
   const section = /\n## Dependencies\n([\s\S]*?)(\n## |$)/.exec(text)?.[1] ?? ''
   const lines = section.split('\n').filter(line => line.startsWith('- `'))
-  const named = lines.flatMap(line => [...(line.split(': ')[0] ?? '').matchAll(/`([^`]+)`/g)].map(([, name = '']) => name))
-  deepStrictEqual(named.sort(), [...production, ...Object.keys(manifest.devDependencies)].sort())
+  const named = lines.flatMap(line =>
+    [...(line.split(': ')[0] ?? '').matchAll(/`([^`]+)`/g)].map(([, name = '']) => name),
+  )
+  deepStrictEqual(new Set(named), new Set([...production, ...Object.keys(manifest.devDependencies)]))
+  strictEqual(named.length, new Set(named).size, 'each has one line')
 })

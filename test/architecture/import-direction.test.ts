@@ -90,7 +90,9 @@ test('Fastify is known to the composition, plugins and routes only', () => {
 })
 
 test('only src/config.ts reads the environment', () => {
-  const readers = program.filter(({ code }) => /\bprocess\s*(\.env\b|\['env'\])|\{[^}]*\benv\b[^}]*\} = process\b/.test(code))
+  const readers = program.filter(({ code }) =>
+    /\bprocess\s*(\.env\b|\['env'\])|\{[^}]*\benv\b[^}]*\} = process\b/.test(code),
+  )
   deepStrictEqual(
     readers.map(({ path }) => path),
     ['src/config.ts'],

@@ -74,7 +74,9 @@ test('every package has an integrity, but those of other platforms that scripts/
   const platform = /-(android|darwin|linux|win32)-(arm64|x64)(-musl)?$/
   const without = [...locked].filter(([, { integrity }]) => integrity === undefined)
   deepStrictEqual(
-    without.filter(([place, { optional, os, cpu }]) => !(platform.test(place) && optional && os && cpu)).map(([place]) => place),
+    without
+      .filter(([place, { optional, os, cpu }]) => !(platform.test(place) && optional && os && cpu))
+      .map(([place]) => place),
     [],
   )
 })
@@ -86,10 +88,15 @@ test('the GPU variants of the engine are replaced by a package that no supported
   ok(variants.length >= 9)
   for (const name of variants) {
     const stand = locked.get(`node_modules/${name}`)
-    deepStrictEqual([stand?.name, stand?.os, stand?.cpu], ['@fugood/node-llama-win32-arm64', ['win32'], ['arm64']], name)
+    deepStrictEqual(
+      [stand?.name, stand?.os, stand?.cpu],
+      ['@fugood/node-llama-win32-arm64', ['win32'], ['arm64']],
+      name,
+    )
     ok(!existsSync(join(root, 'node_modules', name)), `${name} is installed`)
   }
-  deepStrictEqual(Object.keys(manifest.overrides).filter(name => name.startsWith('@fugood/')).sort(), variants.sort())
+  const replaced = Object.keys(manifest.overrides).filter(name => name.startsWith('@fugood/'))
+  deepStrictEqual(new Set(replaced), new Set(variants))
 })
 
 test('what is installed has no GPU library in it', () => {

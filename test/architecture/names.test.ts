@@ -7,7 +7,18 @@ const own = [...program, ...scripts]
 const maxLines = 250
 
 test('no folder is named after nothing in particular', () => {
-  const vague = new Set(['utils', 'util', 'helpers', 'common', 'shared', 'misc', 'services', 'types', 'middlewares', 'lib'])
+  const vague = new Set([
+    'utils',
+    'util',
+    'helpers',
+    'common',
+    'shared',
+    'misc',
+    'services',
+    'types',
+    'middlewares',
+    'lib',
+  ])
   const folders = globSync('{src,plugins,routes,test,scripts}/**/', { cwd: root })
   deepStrictEqual(
     folders.filter(path => path.split(/[\\/]/).some(name => vague.has(name))),
@@ -32,7 +43,8 @@ test(`no file is longer than ${maxLines} lines`, () => {
 })
 
 test('exports are named, but for the one that Fastify loads of a plugin or route', () => {
-  const hasDefault = (path: string) => own.some(file => file.path === path && file.exports.some(({ name }) => name === 'default'))
+  const hasDefault = (path: string) =>
+    own.some(file => file.path === path && file.exports.some(({ name }) => name === 'default'))
   deepStrictEqual(
     own.filter(({ path }) => hasDefault(path) && !/^(plugins|routes)\//.test(path)).map(({ path }) => path),
     [],
@@ -40,7 +52,9 @@ test('exports are named, but for the one that Fastify loads of a plugin or route
 })
 
 test('every plugin has a default export', () => {
-  const without = own.filter(({ path, exports }) => path.startsWith('plugins/') && !exports.some(({ name }) => name === 'default'))
+  const without = own.filter(
+    ({ path, exports }) => path.startsWith('plugins/') && !exports.some(({ name }) => name === 'default'),
+  )
   deepStrictEqual(
     without.map(({ path }) => path),
     [],

@@ -35,7 +35,10 @@ export function registeredPlugins(): readonly Plugin[] {
   const app = program.find(({ path }) => path === 'src/app.ts')
   if (app === undefined) throw new Error('src/app.ts is gone')
   const files = new Map(
-    [...app.code.matchAll(/\nimport (\w+)[^']* from '\.\.\/(plugins\/[^']+)'/g)].map(([, local, file]) => [local, file]),
+    [...app.code.matchAll(/\nimport (\w+)[^']* from '\.\.\/(plugins\/[^']+)'/g)].map(([, local, file]) => [
+      local,
+      file,
+    ]),
   )
   return [...app.code.matchAll(/\bapp\.register\((\w+)/g)].flatMap(([, local = '']) => {
     const found = plugins.find(({ path }) => path === files.get(local))

@@ -29,7 +29,9 @@ test('every npm script that a page names is there', () => {
 
 test('every file that a page links to is there', () => {
   for (const page of pages) {
-    const links = [...read(page).matchAll(/\]\((?!https?:|#)([^)#]+)[^)]*\)/g)].map(([, path = '']) => join(page, '..', path))
+    const links = [...read(page).matchAll(/\]\((?!https?:|#)([^)#]+)[^)]*\)/g)].map(([, path = '']) =>
+      join(page, '..', path),
+    )
     deepStrictEqual(
       links.filter(path => !existsSync(join(root, path))),
       [],

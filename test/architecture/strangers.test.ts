@@ -29,7 +29,11 @@ test('on loopback', async t => {
   })
 
   await t.test('the routes on the list do not ask who is there', async () => {
-    for (const pattern of open) ok(routes.some(({ url }) => pattern.test(url)), `nothing matches ${pattern}`)
+    for (const pattern of open)
+      ok(
+        routes.some(({ url }) => pattern.test(url)),
+        `nothing matches ${pattern}`,
+      )
     for (const route of routes.filter(isOpen)) {
       const status = await statusOf(built, route)
       ok(status !== 401 && status !== 403, `${named(route)} → ${status}`)
