@@ -2,6 +2,7 @@
 import { environmentNames, variables } from '../../src/config/environment.ts'
 import { flags } from '../../src/config/flags.ts'
 import { configSchema, type SchemaNode } from '../../src/config/schema-node.ts'
+import { tableRow } from './table.ts'
 
 /** Tables by name, whose keys depend on the names: weir.example.yaml explains those. */
 const tables = new Set(['backends', 'models', 'tiers'])
@@ -70,11 +71,10 @@ export function configurationTable(): string {
       return { key: '', variable: variableName(variable), flag: flagText, byDefault: '', text }
     }),
   ]
-  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`.replace(/ {2,}/g, ' ')
   return [
-    line(['weir.yaml', 'environment', 'flag', 'default', 'what it is']),
-    line(['---', '---', '---', '---', '---']),
-    ...rows.map(({ key, variable, flag, byDefault, text }) => line([key, variable, flag, byDefault, text])),
+    tableRow(['weir.yaml', 'environment', 'flag', 'default', 'what it is']),
+    tableRow(['---', '---', '---', '---', '---']),
+    ...rows.map(({ key, variable, flag, byDefault, text }) => tableRow([key, variable, flag, byDefault, text])),
   ].join('\n')
 }
 
