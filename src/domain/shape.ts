@@ -51,12 +51,7 @@ function constantOf(schema: unknown, tag: string): unknown {
 export function fits(shape: Shape, value: unknown): boolean {
   if (shape.kind === 'free' || typeof value !== 'object' || value === null) return true
   if (Array.isArray(value)) {
-    const item =
-      shape.kind === 'list'
-        ? shape.item
-        : shape.kind === 'either' && shape.list.kind === 'list'
-          ? shape.list.item
-          : free
+    const item = itemOf(shape)
     if (item.kind === 'free') return true
     for (const element of value) if (!fits(item, element)) return false
     return true
@@ -74,12 +69,7 @@ export function fits(shape: Shape, value: unknown): boolean {
 export function trim(shape: Shape, value: unknown): unknown {
   if (shape.kind === 'free' || typeof value !== 'object' || value === null) return value
   if (Array.isArray(value)) {
-    const item =
-      shape.kind === 'list'
-        ? shape.item
-        : shape.kind === 'either' && shape.list.kind === 'list'
-          ? shape.list.item
-          : free
+    const item = itemOf(shape)
     return value.map(element => trim(item, element))
   }
   const keys = keysFor(shape, value as Json)
@@ -90,6 +80,12 @@ export function trim(shape: Shape, value: unknown): unknown {
     if (known !== undefined) copy[key] = trim(known, inner)
   }
   return copy
+}
+
+/** The shape of a list's elements. */
+function itemOf(shape: Shape): Shape {
+  const list = shape.kind === 'either' ? shape.list : shape
+  return list.kind === 'list' ? list.item : free
 }
 
 /** The keys an object may have; null where any. */
