@@ -94,7 +94,7 @@ function skip(reader: Reader, pattern: RegExp): boolean {
 
 function countToken(reader: Reader): void {
   if (++reader.tokens <= maxTokens) return
-  throw new Fault('a fault', reader.at, { preposition: 'somewhere after' })
+  throw new Fault('there is a fault', reader.at, { preposition: 'somewhere after' })
 }
 
 function take(reader: Reader, character: string): boolean {
