@@ -7,6 +7,7 @@ import body from '../plugins/body.ts'
 import catalog from '../plugins/catalog.ts'
 import control from '../plugins/control.ts'
 import cors from '../plugins/cors.ts'
+import drain from '../plugins/drain.ts'
 import engine from '../plugins/engine.ts'
 import errors, { answerClientError } from '../plugins/errors.ts'
 import internalListener, { internalListenerStrategy } from '../plugins/internal-listener.ts'
@@ -51,9 +52,8 @@ export async function buildApp({ config, log, readiness, version }: AppOptions):
     clientErrorHandler: answerClientError,
   })
 
-  sweepIdleConnections(app)
-
   await app.register(internalListener, { host: server.internalHost, port: server.internalPort })
+  await app.register(drain)
   await app.register(errors)
   await app.register(openapi, { version })
   await app.register(metrics)
@@ -83,11 +83,3 @@ const streamTimes = ({ server }: Config) => ({
   // One bound for all callers: it protects this process, not a backend.
   stallMs: server.clientStallMs,
 })
-
-/** A connection that becomes idle after the close began is closed too: one kept alive would hold the exit for minutes. */
-function sweepIdleConnections(app: FastifyInstance): void {
-  app.addHook('preClose', async () => {
-    const sweep = setInterval(() => app.server.closeIdleConnections(), 100)
-    app.server.once('close', () => clearInterval(sweep))
-  })
-}
