@@ -4,9 +4,10 @@
  * public one it is a plain 404. Without an internal port there is one listener and the constraint is empty.
  */
 import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import type { FastifyInstance, FastifyRequest, FastifyServerOptions } from 'fastify'
 import fp from 'fastify-plugin'
+import { answerClientError } from '../src/client-error.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -61,6 +62,7 @@ export default fp(
         if (port === undefined) return null
         server = createServer({ requestTimeout: 30_000 }, (request, response) => app.routing(request, response))
         server.on('connection', socket => internalSockets.add(socket))
+        server.on('clientError', (error, socket) => answerClientError(error, socket as Socket))
         return listen(server, host, port)
       },
     })
