@@ -7,7 +7,6 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import type { FastifyInstance, FastifyRequest, FastifyServerOptions } from 'fastify'
 import fp from 'fastify-plugin'
-import { answerClientError } from '../src/client-error.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -22,6 +21,7 @@ type InternalConstraint = { listener?: 'internal' }
 export interface InternalListenerOptions {
   readonly host: string
   readonly port: number | undefined
+  readonly clientErrorHandler: (error: Error, socket: Socket) => void
 }
 
 /** Connections of the internal listener, by their socket. */
@@ -52,7 +52,7 @@ export function listenerConstraint(request: FastifyRequest): { listener: string 
 }
 
 export default fp(
-  async (app: FastifyInstance, { host, port }: InternalListenerOptions) => {
+  async (app: FastifyInstance, { host, port, clientErrorHandler }: InternalListenerOptions) => {
     app.decorate('internal', port === undefined ? {} : ({ listener: 'internal' } as const))
     let server: Server | null = null
     app.decorate('internalListener', {
@@ -60,9 +60,11 @@ export default fp(
       /** Starts it; its URL, or null where there is none. Call after `ready`. */
       listen: async () => {
         if (port === undefined) return null
-        server = createServer({ requestTimeout: 30_000 }, (request, response) => app.routing(request, response))
+        server = createServer({ requestTimeout: 30_000, requireHostHeader: false }, (request, response) =>
+          app.routing(request, response),
+        )
         server.on('connection', socket => internalSockets.add(socket))
-        server.on('clientError', (error, socket) => answerClientError(error, socket as Socket))
+        server.on('clientError', (error, socket) => clientErrorHandler(error, socket as Socket))
         return listen(server, host, port)
       },
     })

@@ -8,7 +8,7 @@ import catalog from '../plugins/catalog.ts'
 import control from '../plugins/control.ts'
 import cors from '../plugins/cors.ts'
 import engine from '../plugins/engine.ts'
-import errors from '../plugins/errors.ts'
+import errors, { answerClientError } from '../plugins/errors.ts'
 import internalListener, { internalListenerStrategy } from '../plugins/internal-listener.ts'
 import metrics from '../plugins/metrics.ts'
 import openapi from '../plugins/openapi.ts'
@@ -21,7 +21,6 @@ import healthRoutes, { type Readiness } from '../routes/health.ts'
 import metricsRoutes from '../routes/metrics.ts'
 import v1Routes from '../routes/v1/index.ts'
 import welcomeRoutes from '../routes/welcome.ts'
-import { answerClientError } from './client-error.ts'
 import type { Config } from './config.ts'
 import { isLoopback } from './domain/loopback.ts'
 
@@ -44,13 +43,18 @@ export async function buildApp({ config, log, readiness, version }: AppOptions):
     trustProxy: [...server.trustedProxies],
     bodyLimit: server.maxBodyBytes,
     requestTimeout: 30_000,
-    http: { connectionsCheckingInterval: 2000 },
+    // A missing Host is answered in OpenAI's shape by plugins/errors.ts; Node would send no body.
+    http: { connectionsCheckingInterval: 2000, requireHostHeader: false },
     forceCloseConnections: 'idle',
     routerOptions: { constraints: { listener: internalListenerStrategy }, maxParamLength: 512 },
     clientErrorHandler: answerClientError,
   })
 
-  await app.register(internalListener, { host: server.internalHost, port: server.internalPort })
+  await app.register(internalListener, {
+    host: server.internalHost,
+    port: server.internalPort,
+    clientErrorHandler: answerClientError,
+  })
   await app.register(errors)
   await app.register(openapi, { version })
   await app.register(metrics)
