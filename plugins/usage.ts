@@ -31,7 +31,8 @@ export default fp(
     app.addHook('onRequest', (request, reply, done) => {
       request.startedAt = performance.now()
       reply.header('x-request-id', request.id)
-      reply.raw.once('close', () => record(app, request, reply))
+      // Those who end the call when its caller leaves listen to the same event, after us: what they find out belongs here.
+      reply.raw.once('close', () => queueMicrotask(() => record(app, request, reply)))
       done()
     })
     app.addHook('onSend', (request, reply, payload, done) => {
@@ -62,17 +63,17 @@ function record(app: FastifyInstance, request: FastifyRequest, reply: FastifyRep
       ...(typeof asked === 'string' && clientRequestId.test(asked) ? { clientRequestId: asked } : {}),
       ...(principal === null ? {} : { account: principal.accountName, key: principal.keyId ?? 'admin' }),
       ...(request.model === null ? {} : { model: request.model.model.id }),
-      ...(call === null ? {} : callFields(call)),
+      ...(call === null ? {} : callFields(call, reply.raw.writableFinished)),
       ...(firstTokenMs === null ? {} : { firstTokenMs: Math.round(firstTokenMs * 100) / 100 }),
     },
     'request',
   )
 }
 
-const callFields = (call: CallRecord) => ({
+const callFields = (call: CallRecord, isDelivered: boolean) => ({
   backend: call.backend,
   attempts: call.attempts,
-  outcome: call.fault?.kind ?? 'ok',
+  outcome: call.fault?.kind ?? (isDelivered ? 'ok' : 'client-gone'),
   ...(call.fault === null ? {} : { reason: call.fault.message }),
   ...(call.usage === null
     ? {}

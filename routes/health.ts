@@ -29,12 +29,22 @@ export default async function health(app: FastifyInstance, { readiness }: Health
   })
   app.get('/health', options('A summary for people and monitors'), async (_request, reply) => {
     if (readiness.state !== 'ready') return reply.code(503).send({ status: readiness.state })
-    const isDegraded =
-      app.database.state !== 'ready' || Object.values(app.backends.states()).some(state => state.kind === 'down')
-    return { status: isDegraded ? 'degraded' : 'ok' }
+    return { status: isDegraded(app) ? 'degraded' : 'ok' }
   })
   app.get('/health/live', options('Whether the process is alive'), async () => ({ status: 'ok' }))
   app.get('/health/ready', options('Whether it should get traffic'), async (_request, reply) =>
     readiness.state === 'ready' ? { status: 'ok' } : reply.code(503).send({ status: readiness.state }),
+  )
+}
+
+/** Whether something is missing that callers may notice, though the process does its work. */
+function isDegraded({ database, redisHealth, engine, backends }: FastifyInstance): boolean {
+  const engineState = engine?.process.available().kind
+  return (
+    database.state !== 'ready' ||
+    redisHealth.state === 'down' ||
+    engineState === 'failed' ||
+    engineState === 'unavailable' ||
+    Object.values(backends.states()).some(state => state.kind === 'down')
   )
 }

@@ -7,6 +7,7 @@ import body from '../plugins/body.ts'
 import catalog from '../plugins/catalog.ts'
 import control from '../plugins/control.ts'
 import cors from '../plugins/cors.ts'
+import drain from '../plugins/drain.ts'
 import engine from '../plugins/engine.ts'
 import errors, { answerClientError } from '../plugins/errors.ts'
 import internalListener, { internalListenerStrategy } from '../plugins/internal-listener.ts'
@@ -45,11 +46,14 @@ export async function buildApp({ config, log, readiness, version }: AppOptions):
     requestTimeout: 30_000,
     http: { connectionsCheckingInterval: 2000 },
     forceCloseConnections: 'idle',
+    // While it drains the probes and metrics of the internal listener still answer, and so does what came in before.
+    return503OnClosing: false,
     routerOptions: { constraints: { listener: internalListenerStrategy }, maxParamLength: 512 },
     clientErrorHandler: answerClientError,
   })
 
   await app.register(internalListener, { host: server.internalHost, port: server.internalPort })
+  await app.register(drain)
   await app.register(errors)
   await app.register(openapi, { version })
   await app.register(metrics)
