@@ -82,6 +82,7 @@ test('the two commands of the README work on a bare clone', { timeout: installMs
   await t.test('the second start installs nothing, makes no key, and the first one still works', async t => {
     const shell = type(t, clone, ['npm', 'start', '--', '--port', '0'])
     const server = await listening(shell, 60_000)
+    await until('it is ready', async () => (await fetch(`${server.url}/health/ready`)).ok, 60_000)
     const response = await fetch(`${server.url}/v1/models`, { headers: { authorization: `Bearer ${key}` } })
     strictEqual(response.status, 200, shell.describe())
     deepStrictEqual(
