@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify'
+import type { Readiness } from '../src/readiness.ts'
 import { jsonAnswer } from '../src/schemas/answer-parts.ts'
 import { commonErrors } from '../src/schemas/error-body.ts'
 import { Type } from '../src/schemas/typebox.ts'
@@ -14,11 +15,6 @@ const StatusSchema = Type.Object(
 
 export interface HealthOptions {
   readonly readiness: Readiness
-}
-
-/** Whether this process should get traffic; changed by the server as it starts and stops. */
-export interface Readiness {
-  state: 'starting' | 'ready' | 'stopping'
 }
 
 /** For probes and monitors: cheap, without authentication, and nothing about the inside to strangers. */

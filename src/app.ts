@@ -18,12 +18,13 @@ import postgres from '../plugins/postgres.ts'
 import redis from '../plugins/redis.ts'
 import usage from '../plugins/usage.ts'
 import docsRoutes from '../routes/docs.ts'
-import healthRoutes, { type Readiness } from '../routes/health.ts'
+import healthRoutes from '../routes/health.ts'
 import metricsRoutes from '../routes/metrics.ts'
 import v1Routes from '../routes/v1/index.ts'
 import welcomeRoutes from '../routes/welcome.ts'
 import type { Config } from './config.ts'
 import { isLoopback } from './domain/loopback.ts'
+import type { Readiness } from './readiness.ts'
 
 export interface AppOptions {
   readonly config: Config
