@@ -8,6 +8,8 @@ const maxFrameBytes = 4 * 1024 * 1024
 
 const lf = 0x0a
 const quote = 0x22
+const colon = 0x3a
+const dataField = Buffer.from('\ndata')
 const frameStart = Buffer.from('data: {')
 const frameEnd = Buffer.from('\n\n')
 /**
@@ -73,12 +75,14 @@ export class StreamRelay {
     return this.#state === 'done'
   }
 
-  push(chunk: Buffer): void {
-    if (this.#state === 'done') return
+  /** Takes the next bytes; false where they are comments, which say that the server lives, not that it gets on. */
+  push(chunk: Buffer): boolean {
+    if (this.#state === 'done') return true
     const frames = this.#split(chunk)
-    if (frames === null) return
+    if (frames === null) return true
     const out = this.#translate(frames)
     if (out.length > 0) this.#options.onFrames(out)
+    return frames[0] !== colon || frames.includes(dataField)
   }
 
   /** The backend has ended the stream as if it were whole. */

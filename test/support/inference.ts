@@ -132,6 +132,15 @@ export function assertNoSecret(gateway: Gateway, ...texts: readonly string[]): v
   }
 }
 
+/** One event of a chat stream, as an engine writes it. */
+export const chatChunk = (text: string, finishReason: string | null = null) => ({
+  choices: [{ index: 0, delta: { content: text }, finish_reason: finishReason }],
+  created: 1_795_397_098,
+  id: 'chatcmpl-1',
+  model: 'tinychat',
+  object: 'chat.completion.chunk',
+})
+
 export function percentile(values: readonly number[], share: number): number {
   const sorted = values.toSorted((a, b) => a - b)
   return sorted[Math.min(sorted.length - 1, Math.ceil(sorted.length * share) - 1)] ?? Number.NaN
