@@ -4,6 +4,7 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 import fp from 'fastify-plugin'
 import { type ErrorName, WeirError } from '../src/errors.ts'
 import { listenerConstraint } from './internal-listener.ts'
+import { beginRequest, processingMs } from './usage.ts'
 
 /** Fastify's own errors that a caller can cause, and what they are in our catalogue. */
 const fastifyErrors: Record<string, { kind: ErrorName; message: string }> = {
@@ -68,6 +69,12 @@ function sendError(reply: FastifyReply, error: WeirError): FastifyReply {
     .headers(error.headers)
     .type('application/json; charset=utf-8')
     .send(JSON.stringify(error.body))
+}
+
+/** Answers what Fastify refuses before it looks for a route, past all hooks: a URL that cannot be decoded, above all. */
+export function answerFrameworkError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
+  beginRequest(request, reply)
+  void sendError(reply.header('openai-processing-ms', processingMs(request)), toKnownError(error))
 }
 
 function toKnownError(error: FastifyError | WeirError): WeirError {

@@ -9,7 +9,7 @@ import control from '../plugins/control.ts'
 import cors from '../plugins/cors.ts'
 import drain from '../plugins/drain.ts'
 import engine from '../plugins/engine.ts'
-import errors, { answerClientError } from '../plugins/errors.ts'
+import errors, { answerClientError, answerFrameworkError } from '../plugins/errors.ts'
 import internalListener, { internalListenerStrategy } from '../plugins/internal-listener.ts'
 import metrics from '../plugins/metrics.ts'
 import openapi from '../plugins/openapi.ts'
@@ -52,6 +52,7 @@ export async function buildApp({ config, log, readiness, version }: AppOptions):
     return503OnClosing: false,
     routerOptions: { constraints: { listener: internalListenerStrategy }, maxParamLength: 512 },
     clientErrorHandler: answerClientError,
+    frameworkErrors: answerFrameworkError,
   })
 
   await app.register(internalListener, {

@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { getPrincipal } from '../../plugins/auth.ts'
+import { unknownModel } from '../../plugins/permissions.ts'
 import type { Model } from '../../src/domain/catalog.ts'
 import { WeirError } from '../../src/errors.ts'
 import { jsonAnswer } from '../../src/schemas/answer-parts.ts'
@@ -26,7 +27,8 @@ export default async function models(app: FastifyInstance): Promise<void> {
   )
   const getModel = (request: FastifyRequest, name: string) => {
     const model = app.catalog.current.find(name)
-    if (model !== undefined && app.allowedModels(getPrincipal(request)).includes(model)) return wireModel(model)
+    if (model === undefined) throw unknownModel(app, name)
+    if (app.allowedModels(getPrincipal(request)).includes(model)) return wireModel(model)
     const message = 'There is no such model for this key. GET /v1/models lists those there are.'
     throw new WeirError('modelNotFound', message, { param: 'model' })
   }
