@@ -26,7 +26,9 @@ function describeListenError({ syscall, code, message, ...where }: SystemError):
     return `There is no address for the name "${where.hostname}" to listen on. Correct HOST or --host (INTERNAL_HOST for the internal listener).`
   }
   if (syscall !== 'listen' && syscall !== 'bind') return null
-  const place = `${where.address?.includes(':') ? `[${where.address}]` : where.address}:${where.port}`
+  const host = where.address?.includes(':') ? `[${where.address}]` : where.address
+  // With port 0 the error names none.
+  const place = where.port === undefined ? host : `${host}:${where.port}`
   switch (code) {
     case 'EADDRINUSE':
       return `Another program listens on ${place} already. Stop it, or choose another port by PORT or --port (INTERNAL_PORT for the internal listener).`
