@@ -44,7 +44,8 @@ export async function buildApp({ config, log, readiness, version }: AppOptions):
     trustProxy: [...server.trustedProxies],
     bodyLimit: server.maxBodyBytes,
     requestTimeout: 30_000,
-    http: { connectionsCheckingInterval: 2000 },
+    // A missing Host is answered in OpenAI's shape by plugins/errors.ts; Node would send no body.
+    http: { connectionsCheckingInterval: 2000, requireHostHeader: false },
     forceCloseConnections: 'idle',
     // While it drains the probes and metrics of the internal listener still answer, and so does what came in before.
     return503OnClosing: false,
@@ -52,7 +53,11 @@ export async function buildApp({ config, log, readiness, version }: AppOptions):
     clientErrorHandler: answerClientError,
   })
 
-  await app.register(internalListener, { host: server.internalHost, port: server.internalPort })
+  await app.register(internalListener, {
+    host: server.internalHost,
+    port: server.internalPort,
+    clientErrorHandler: answerClientError,
+  })
   await app.register(drain)
   await app.register(errors)
   await app.register(openapi, { version })
