@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import closeWithGrace from 'close-with-grace'
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
-import type { Readiness } from '../routes/health.ts'
+import type { Readiness } from './readiness.ts'
 
 export interface StopOptions {
   readonly log: Logger

@@ -5,7 +5,14 @@ import { missingFiles, program, type SourceFile } from './source-file.ts'
 type Layer = 'app' | 'routes' | 'plugins' | 'rim' | 'domain' | 'schemas' | 'errors'
 
 /** The files that put everything together; the only ones of src that know plugins and routes. */
-const composition = new Set(['src/app.ts', 'src/server.ts', 'src/cli.ts', 'src/banner.ts'])
+const composition = new Set([
+  'src/app.ts',
+  'src/server.ts',
+  'src/stop.ts',
+  'src/start-error.ts',
+  'src/cli.ts',
+  'src/banner.ts',
+])
 
 const mayImport: Readonly<Record<Layer, readonly Layer[]>> = {
   app: ['app', 'routes', 'plugins', 'rim', 'domain', 'schemas', 'errors'],

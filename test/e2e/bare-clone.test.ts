@@ -10,8 +10,13 @@ const testsMs = 10 * 60_000
 
 const firstKey = /shown this once: (\S+)/
 
-/** The URL of the line `{"msg":"listening","url":…}`; an error where the server has ended instead. */
-async function listening(shell: Shell, withinMs: number): Promise<string> {
+interface Server {
+  readonly url: string
+  readonly pid: number
+}
+
+/** What the line `{"msg":"listening","url":…,"pid":…}` says; an error where the server has ended instead. */
+async function listening(shell: Shell, withinMs: number): Promise<Server> {
   let isOver = false
   const end = () => {
     isOver = true
@@ -20,8 +25,13 @@ async function listening(shell: Shell, withinMs: number): Promise<string> {
   const line = () => shell.stdout.find(text => text.includes('"msg":"listening"'))
   await until('the server listens', () => line() !== undefined || isOver, withinMs)
   ok(line() !== undefined, `it did not listen:\n${shell.describe()}`)
-  const { url } = JSON.parse(line() ?? '') as { url: string }
-  return url
+  return JSON.parse(line() ?? '') as Server
+}
+
+/** Stops it as a supervisor does; npm passes the exit code on. */
+async function stop(shell: Shell, { pid }: Server): Promise<void> {
+  process.kill(pid, 'SIGTERM')
+  strictEqual(await finish(shell, 60_000), 0, shell.describe())
 }
 
 /** The request of the README: the path and body of its first curl. */
@@ -40,7 +50,8 @@ test('the two commands of the README work on a bare clone', { timeout: installMs
   await t.test('npm start installs, listens, makes a key and answers with the model it brings', async t => {
     // Any free port: the machine may run another one on 4000.
     const shell = type(t, clone, ['npm', 'start', '--', '--port', '0'])
-    const url = await listening(shell, installMs)
+    const server = await listening(shell, installMs)
+    const { url } = server
     strictEqual(shell.stderr.filter(line => line.includes('installing dependencies')).length, 1, shell.describe())
     await until('the first key is shown', () => shell.stderr.some(line => firstKey.test(line)), 60_000)
     key = firstKey.exec(shell.stderr.join('\n'))?.[1] ?? ''
@@ -64,22 +75,21 @@ test('the two commands of the README work on a bare clone', { timeout: installMs
     const models = await fetch(`${url}/v1/models`, { headers: { authorization: `Bearer ${made.stdout.at(-1)}` } })
     strictEqual(models.status, 200, made.describe())
 
-    shell.kill('SIGTERM')
-    strictEqual(await finish(shell, 60_000), 0, shell.describe())
+    await stop(shell, server)
     ok(!shell.stdout.join('\n').includes(key), 'the key is not in the log')
   })
 
   await t.test('the second start installs nothing, makes no key, and the first one still works', async t => {
     const shell = type(t, clone, ['npm', 'start', '--', '--port', '0'])
-    const url = await listening(shell, 60_000)
-    const response = await fetch(`${url}/v1/models`, { headers: { authorization: `Bearer ${key}` } })
+    const server = await listening(shell, 60_000)
+    await until('it is ready', async () => (await fetch(`${server.url}/health/ready`)).ok, 60_000)
+    const response = await fetch(`${server.url}/v1/models`, { headers: { authorization: `Bearer ${key}` } })
     strictEqual(response.status, 200, shell.describe())
     deepStrictEqual(
       shell.stderr.filter(line => firstKey.test(line) || line.includes('installing')),
       [],
     )
-    shell.kill('SIGTERM')
-    strictEqual(await finish(shell, 60_000), 0, shell.describe())
+    await stop(shell, server)
   })
 
   await t.test('npm test passes', async t => {

@@ -7,7 +7,6 @@ import type { TestContext } from 'node:test'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { onEnd } from '../support/cleanup.ts'
 import { within } from '../support/inbox.ts'
-import { signalTree } from '../support/process-tree.ts'
 import { startReaper } from '../support/reaper.ts'
 import { makeTempDir } from '../support/temp-dir.ts'
 
@@ -41,32 +40,44 @@ export function cloneRepository(t: TestContext): string {
 export interface Shell {
   readonly stdout: readonly string[]
   readonly stderr: readonly string[]
-  /** Fulfilled with the exit code; null where a signal ended it. */
+  /** Fulfilled with the exit code when nothing that it started holds its output any more; null where a signal ended it. */
   readonly exit: Promise<number | null>
-  kill(signal: NodeJS.Signals): void
   /** Both outputs, for messages. */
   describe(): string
 }
 
-/** Types a command. It is killed with all its children when the test ends, also when the test itself is killed. */
+/** Types a command. When the test ends it is killed with all that it started, also when the test itself is killed. */
 export function type(t: TestContext, folder: string, [command = '', ...args]: readonly string[]): Shell {
-  const child = spawn(command, args, { cwd: folder, env: shellEnvironment(), stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(command, args, {
+    cwd: folder,
+    env: shellEnvironment(),
+    stdio: ['ignore', 'pipe', 'pipe'],
+    // A process group of its own: it holds also those whose parent has gone.
+    detached: true,
+  })
   const { promise: exit, resolve, reject } = Promise.withResolvers<number | null>()
   child.once('error', reject)
   child.once('close', resolve)
   const { pid } = child
   if (pid !== undefined) {
     const callOffReaper = startReaper(pid, folder)
-    void exit.then(callOffReaper, callOffReaper)
     onEnd(t, async () => {
-      if (child.exitCode === null && child.signalCode === null) signalTree(pid, 'SIGKILL')
-      await exit
+      killGroup(pid)
+      await within(exit, 10_000, () => `${command} ${args.join(' ')} does not go away`)
+      callOffReaper()
     })
   }
   const stdout = linesOf(child.stdout)
   const stderr = linesOf(child.stderr)
-  const describe = () => [...stdout.slice(-60), ...stderr.slice(-60)].join('\n')
-  return { stdout, stderr, exit, kill: signal => void child.kill(signal), describe }
+  return { stdout, stderr, exit, describe: () => [...stdout.slice(-60), ...stderr.slice(-60)].join('\n') }
+}
+
+function killGroup(pid: number): void {
+  try {
+    process.kill(-pid, 'SIGKILL')
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error
+  }
 }
 
 function linesOf(stream: ChildProcess['stdout']): readonly string[] {
