@@ -3,7 +3,6 @@ import type { FastifyInstance, FastifyRequest, FastifySchema } from 'fastify'
 import fp from 'fastify-plugin'
 import { type ParsedBody, parseBody, parseLargeBody, type ScannedBody } from '../src/domain/body-parse.ts'
 import { WeirError } from '../src/errors.ts'
-import { components } from '../src/schemas/components.ts'
 import { buildValidators } from '../src/schemas/validators.ts'
 
 declare module 'fastify' {
@@ -43,7 +42,6 @@ async function body(app: FastifyInstance, { maxBodyBytes }: BodyOptions): Promis
       else parse(request, bytes, done)
     })
   })
-  for (const schema of components) app.addSchema(schema)
   const validators = buildValidators(() => app.getSchemas())
   app.setValidatorCompiler<FastifySchema>(({ schema, httpPart }) => validators.compile(schema, httpPart))
 }

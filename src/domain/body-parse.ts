@@ -1,8 +1,8 @@
 import { type Buffer, isAscii, isUtf8 } from 'node:buffer'
 import { WeirError } from '../errors.ts'
+import { formatPath, type PathStep } from '../schemas/param-path.ts'
 import { type BodyScan, scanBody, type TopLevelField } from './body-scan.ts'
 import { findJsonFault } from './json-fault.ts'
-import { formatPath, type PathStep } from './param-path.ts'
 
 /** The bytes of a body and where its top-level fields stand in them, so that it can be cut and joined unparsed. */
 export interface ScannedBody {

@@ -1,11 +1,7 @@
-import { ChatLogprobsSchema, finishReasons } from './chat-response.ts'
-import { NullableOneOfTexts, NullableText, OneOfTexts } from './fields.ts'
-import { type Static, Type } from './typebox.ts'
-import { type UsageBody, UsageSchema } from './usage.ts'
+import { ChatLogprobsSchema, FinishReasonSchema, messageParts, open, UsageSchema } from './answer-parts.ts'
+import { Type } from './typebox.ts'
 
-const open = { additionalProperties: true } as const
-
-const ToolCallDeltaSchema = Type.Object(
+const ToolCallPieceSchema = Type.Object(
   {
     index: Type.Integer({ minimum: 0 }),
     id: Type.Optional(Type.String()),
@@ -17,36 +13,31 @@ const ToolCallDeltaSchema = Type.Object(
   open,
 )
 
-/** One event of a stream; the last before `[DONE]` has no choices when the request asked for the usage. */
+const ChoiceSchema = Type.Object(
+  {
+    index: Type.Integer({ minimum: 0 }),
+    delta: Type.Object(
+      {
+        role: Type.Optional(Type.String()),
+        ...messageParts,
+        tool_calls: Type.Optional(Type.Array(ToolCallPieceSchema)),
+      },
+      open,
+    ),
+    finish_reason: Type.Optional(FinishReasonSchema),
+    logprobs: Type.Optional(ChatLogprobsSchema),
+  },
+  open,
+)
+
 export const ChatChunkSchema = Type.Object(
   {
     id: Type.String(),
     object: Type.Literal('chat.completion.chunk'),
-    created: Type.Integer(),
-    model: Type.String(),
-    choices: Type.Array(
-      Type.Object(
-        {
-          index: Type.Integer({ minimum: 0 }),
-          delta: Type.Object(
-            {
-              role: Type.Optional(OneOfTexts(['developer', 'system', 'user', 'assistant', 'tool'])),
-              content: Type.Optional(NullableText({})),
-              reasoning_content: Type.Optional(NullableText({})),
-              refusal: Type.Optional(NullableText({})),
-              tool_calls: Type.Optional(Type.Array(ToolCallDeltaSchema)),
-            },
-            open,
-          ),
-          logprobs: Type.Optional(ChatLogprobsSchema),
-          finish_reason: Type.Optional(NullableOneOfTexts(finishReasons)),
-        },
-        open,
-      ),
-    ),
-    usage: Type.Optional(Type.Unsafe<UsageBody | null>({ ...UsageSchema, type: ['object', 'null'] })),
-    system_fingerprint: Type.Optional(NullableText({})),
+    created: Type.Integer({ description: 'Unix seconds.' }),
+    model: Type.String({ description: 'The name that was asked for.' }),
+    choices: Type.Array(ChoiceSchema, { description: 'Empty in the event that tells the usage.' }),
+    usage: Type.Optional(Type.Union([UsageSchema, Type.Null()])),
   },
-  { $id: 'ChatChunk', additionalProperties: true },
+  { title: 'ChatCompletionChunk', ...open },
 )
-export type ChatChunk = Static<typeof ChatChunkSchema>

@@ -1,28 +1,26 @@
-import { NullableOneOfTexts, NullableText } from './fields.ts'
-import { type Static, Type } from './typebox.ts'
-import { type UsageBody, UsageSchema } from './usage.ts'
+import { FinishReasonSchema, open, UsageSchema } from './answer-parts.ts'
+import { Type } from './typebox.ts'
 
-/** A whole answer and each event of a stream alike: OpenAI gives both this form. */
+/** Also the shape of each event of its stream. */
 export const CompletionResponseSchema = Type.Object(
   {
     id: Type.String(),
     object: Type.Literal('text_completion'),
-    created: Type.Integer(),
-    model: Type.String({ description: 'The name the request asked for.' }),
+    created: Type.Integer({ description: 'Unix seconds.' }),
+    model: Type.String({ description: 'The name that was asked for.' }),
     choices: Type.Array(
       Type.Object(
         {
           index: Type.Integer({ minimum: 0 }),
           text: Type.String(),
-          logprobs: Type.Optional(Type.Unsafe<object | null>({ type: ['object', 'null'], additionalProperties: true })),
-          finish_reason: Type.Optional(NullableOneOfTexts(['stop', 'length', 'content_filter'])),
+          finish_reason: FinishReasonSchema,
+          logprobs: Type.Optional(Type.Union([Type.Object({}, open), Type.Null()])),
         },
-        { additionalProperties: true },
+        open,
       ),
+      { description: 'Empty in the event that tells the usage.' },
     ),
-    usage: Type.Optional(Type.Unsafe<UsageBody | null>({ ...UsageSchema, type: ['object', 'null'] })),
-    system_fingerprint: Type.Optional(NullableText({})),
+    usage: Type.Optional(Type.Union([UsageSchema, Type.Null()])),
   },
-  { $id: 'CompletionResponse', additionalProperties: true },
+  { title: 'Completion', ...open },
 )
-export type CompletionResponse = Static<typeof CompletionResponseSchema>

@@ -1,28 +1,26 @@
-import { type Static, Type } from './typebox.ts'
+import { open } from './answer-parts.ts'
+import { Type } from './typebox.ts'
 
 export const EmbeddingResponseSchema = Type.Object(
   {
     object: Type.Literal('list'),
+    model: Type.String({ description: 'The name that was asked for.' }),
     data: Type.Array(
       Type.Object(
         {
           object: Type.Literal('embedding'),
           index: Type.Integer({ minimum: 0 }),
-          embedding: Type.Unsafe<string | number[]>({
-            type: ['array', 'string'],
-            items: { type: 'number' },
-            description: 'Numbers, or base64 of little-endian float32, as asked for.',
-          }),
+          embedding: Type.Union([
+            Type.Array(Type.Number()),
+            Type.String({ description: 'Base64 of little-endian 32-bit floats, where encoding_format asks for it.' }),
+          ]),
         },
-        { additionalProperties: true },
+        open,
       ),
     ),
-    model: Type.String({ description: 'The name the request asked for.' }),
-    usage: Type.Object(
-      { prompt_tokens: Type.Integer({ minimum: 0 }), total_tokens: Type.Integer({ minimum: 0 }) },
-      { additionalProperties: true },
+    usage: Type.Optional(
+      Type.Object({ prompt_tokens: Type.Integer({ minimum: 0 }), total_tokens: Type.Integer({ minimum: 0 }) }, open),
     ),
   },
-  { $id: 'EmbeddingResponse', additionalProperties: true },
+  { title: 'EmbeddingList', ...open },
 )
-export type EmbeddingResponse = Static<typeof EmbeddingResponseSchema>

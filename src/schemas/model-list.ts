@@ -1,21 +1,15 @@
-import { type Static, Type } from './typebox.ts'
+import { Type } from './typebox.ts'
 
-export const ModelCardSchema = Type.Object(
-  {
-    id: Type.String(),
-    object: Type.Literal('model'),
-    created: Type.Integer({ description: 'Seconds since 1970.' }),
-    owned_by: Type.String(),
-  },
-  { $id: 'Model' },
-)
-export type ModelCard = Static<typeof ModelCardSchema>
+const modelFields = {
+  id: Type.String(),
+  object: Type.Literal('model'),
+  created: Type.Integer({ description: 'Unix seconds.' }),
+  owned_by: Type.String(),
+}
+
+export const ModelObjectSchema = Type.Object(modelFields, { title: 'Model' })
 
 export const ModelListSchema = Type.Object(
-  {
-    object: Type.Literal('list'),
-    data: Type.Array(Type.Unsafe<ModelCard>({ $ref: 'Model#' })),
-  },
-  { $id: 'ModelList', description: 'The models the caller may use.' },
+  { object: Type.Literal('list'), data: Type.Array(ModelObjectSchema) },
+  { title: 'ModelList' },
 )
-export type ModelList = Static<typeof ModelListSchema>

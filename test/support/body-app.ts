@@ -10,7 +10,6 @@ import { WeirError } from '../../src/errors.ts'
 import { type ChatRequest, ChatRequestSchema } from '../../src/schemas/chat-request.ts'
 import { type CompletionRequest, CompletionRequestSchema } from '../../src/schemas/completion-request.ts'
 import { EmbeddingRequestSchema } from '../../src/schemas/embedding-request.ts'
-import { Ref } from '../../src/schemas/ref.ts'
 
 export interface BodyAppOptions {
   readonly maxBodyBytes?: number
@@ -31,15 +30,15 @@ export async function buildBodyApp(options: BodyAppOptions = {}): Promise<Fastif
       .send({ error: { message: error.message, param: null, code: error.code } })
   })
   await app.register(body, { maxBodyBytes })
-  app.post('/chat', { schema: { body: Ref(ChatRequestSchema) } }, async ({ body, scannedBody }) => {
+  app.post('/chat', { schema: { body: ChatRequestSchema } }, async ({ body, scannedBody }) => {
     checkChatRequest(body as ChatRequest, { allowRemoteImages })
     return answer('chat', body, scannedBody)
   })
-  app.post('/completions', { schema: { body: Ref(CompletionRequestSchema) } }, async ({ body, scannedBody }) => {
+  app.post('/completions', { schema: { body: CompletionRequestSchema } }, async ({ body, scannedBody }) => {
     checkCompletionRequest(body as CompletionRequest)
     return answer('completions', body, scannedBody)
   })
-  app.post('/embeddings', { schema: { body: Ref(EmbeddingRequestSchema) } }, async ({ body, scannedBody }) =>
+  app.post('/embeddings', { schema: { body: EmbeddingRequestSchema } }, async ({ body, scannedBody }) =>
     answer('embeddings', body, scannedBody),
   )
   app.post('/any', { schema: { body: { type: 'object' } } }, async () => ({}))

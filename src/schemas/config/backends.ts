@@ -3,13 +3,12 @@ import { DurationSchema, SecretSchema } from './units.ts'
 
 export const engineNames = ['auto', 'llama-server', 'vllm', 'ollama', 'openai'] as const
 
-export const TimeoutsSchema = Type.Object(
+const TimeoutsSchema = Type.Object(
   {
-    connect: DurationSchema({ description: 'To open a connection.', default: '2s' }),
+    connect: DurationSchema({ description: 'To open a connection.', default: '2s', 'x-weir-most': '5m' }),
     firstToken: DurationSchema({ description: 'From sending the request to the first content.', default: '120s' }),
     idle: DurationSchema({ description: 'Between two pieces of a stream.', default: '60s' }),
     total: DurationSchema({ description: 'For one whole answer.', default: '30m' }),
-    clientStall: DurationSchema({ description: 'How long a caller may leave an answer unread.', default: '30s' }),
   },
   { additionalProperties: false, default: {}, description: 'How long each phase of one attempt may take.' },
 )
@@ -18,11 +17,16 @@ export const BackendSchema = Type.Object(
   {
     url: Type.String({
       pattern: '^https?://[^\\s/?#]+(/[^\\s?#]*)?$',
-      description: 'Where the server listens, without /v1.',
+      maxLength: 2048,
+      description: 'Where the server listens, without /v1 at the end.',
       examples: ['http://127.0.0.1:8080'],
     }),
     engine: Type.Unsafe<(typeof engineNames)[number]>(
-      Type.String({ enum: [...engineNames], default: 'auto', description: 'What the server is; auto asks it.' }),
+      Type.String({
+        enum: [...engineNames],
+        default: 'auto',
+        description: 'What the server is; auto finds out by asking it.',
+      }),
     ),
     apiKey: Type.Optional(SecretSchema({ description: 'Sent to the backend as a bearer token.' })),
     slots: Type.Optional(
@@ -33,7 +37,10 @@ export const BackendSchema = Type.Object(
         pending: 'admission',
       }),
     ),
-    discover: Type.Boolean({ default: false, description: 'Offer every model that its /v1/models lists.' }),
+    discover: Type.Boolean({
+      default: false,
+      description: 'Offer every model that its /v1/models lists, besides those under `models`.',
+    }),
     timeouts: TimeoutsSchema,
   },
   { additionalProperties: false, description: 'One inference server.' },

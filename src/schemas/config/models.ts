@@ -1,5 +1,9 @@
-import { type Static, Type } from '../typebox.ts'
+import { Type } from '../typebox.ts'
 import { DurationSchema, MoneySchema } from './units.ts'
+
+/** `*` stands for any run of characters where models are allowed, so no name may have it. */
+export const modelNamePattern = '^[^\\s*\\u0000-\\u001f\\u007f]{1,256}$'
+export const modelNameForm = 'a name of at most 256 characters without spaces and *'
 
 export const endpointNames = ['chat', 'completions', 'embeddings'] as const
 export type EndpointName = (typeof endpointNames)[number]
@@ -11,7 +15,7 @@ const EndpointsSchema = (description: string) =>
     description,
   })
 
-export const TargetSchema = Type.Object(
+const TargetSchema = Type.Object(
   {
     backend: Type.String({ description: 'A name under `backends`.' }),
     model: Type.Optional(
@@ -29,7 +33,13 @@ export const TargetSchema = Type.Object(
     }),
     endpoints: Type.Optional(EndpointsSchema('What this target serves, when less than the model does.')),
     arm: Type.Optional(
-      Type.String({ pattern: '^[a-z0-9-]{1,32}$', description: 'Its arm of the experiment.', pending: 'experiments' }),
+      Type.String({
+        pattern: '^[a-z0-9-]{1,32}$',
+        'x-weir-form': 'at most 32 small letters, digits and hyphens',
+        description: "Its arm of the model's experiment.",
+        examples: ['control'],
+        pending: 'experiments',
+      }),
     ),
   },
   { additionalProperties: false, description: 'The model on one backend.' },
@@ -37,25 +47,36 @@ export const TargetSchema = Type.Object(
 
 const PriceSchema = Type.Object(
   {
-    from: Type.String({ format: 'date', description: 'The first day it holds, UTC.' }),
-    input: Type.Optional(MoneySchema({ description: 'Per million input tokens.' })),
-    cachedInput: Type.Optional(MoneySchema({ description: 'Per million input tokens read from the prompt cache.' })),
-    output: Type.Optional(MoneySchema({ description: 'Per million output tokens.' })),
-    perSecond: Type.Optional(MoneySchema({ description: 'Per second of backend time, instead of per token.' })),
+    from: Type.String({ format: 'date', description: 'The first day it holds, UTC.', examples: ['2026-01-31'] }),
+    input: Type.Optional(MoneySchema({ decimals: 6, description: 'USD per million input tokens.' })),
+    cachedInput: Type.Optional(
+      MoneySchema({
+        decimals: 6,
+        description: 'USD per million input tokens that the prompt cache had; input when absent.',
+      }),
+    ),
+    output: Type.Optional(MoneySchema({ decimals: 6, description: 'USD per million output tokens.' })),
+    perSecond: Type.Optional(
+      MoneySchema({ decimals: 9, description: 'USD per second of backend time, instead of per token.' }),
+    ),
   },
-  { additionalProperties: false },
+  { additionalProperties: false, description: 'What it costs from a day on.' },
 )
 
 export const ModelSchema = Type.Object(
   {
-    aliases: Type.Array(Type.String({ minLength: 1, maxLength: 256 }), {
+    aliases: Type.Array(Type.String({ pattern: modelNamePattern, 'x-weir-form': modelNameForm }), {
       default: [],
       uniqueItems: true,
       description: 'Other names for it.',
     }),
     endpoints: Type.Optional(EndpointsSchema('What it serves; chat and completions when absent.')),
     contextLength: Type.Optional(
-      Type.Integer({ minimum: 1, maximum: 100_000_000, description: 'Tokens of prompt and answer together.' }),
+      Type.Integer({
+        minimum: 1,
+        maximum: 100_000_000,
+        description: 'Tokens of prompt and answer together; asked of the backend when absent.',
+      }),
     ),
     maxOutputTokens: Type.Integer({
       minimum: 1,
@@ -97,11 +118,28 @@ export const ModelSchema = Type.Object(
       Type.Object(
         {
           mode: Type.Unsafe<'off' | 'deterministic' | 'all'>(
-            Type.String({ enum: ['off', 'deterministic', 'all'], default: 'off' }),
+            Type.String({
+              enum: ['off', 'deterministic', 'all'],
+              default: 'off',
+              description: 'deterministic: only with temperature 0 or a seed.',
+            }),
           ),
           ttl: DurationSchema({ description: 'How long an answer may be replayed.', default: '1h' }),
-          scope: Type.Unsafe<'account' | 'shared'>(Type.String({ enum: ['account', 'shared'], default: 'account' })),
-          semanticThreshold: Type.Optional(Type.Number({ minimum: 0.5, maximum: 1 })),
+          scope: Type.Unsafe<'account' | 'shared'>(
+            Type.String({
+              enum: ['account', 'shared'],
+              default: 'account',
+              description: 'shared: one account may be answered what another has asked.',
+            }),
+          ),
+          semanticThreshold: Type.Optional(
+            Type.Number({
+              minimum: 0.5,
+              maximum: 1,
+              description: 'How near (cosine) a prompt must be to be answered alike; absent turns that off.',
+              examples: [0.97],
+            }),
+          ),
         },
         { additionalProperties: false, description: 'Whether its answers may be replayed.', pending: 'cache' },
       ),
@@ -109,8 +147,18 @@ export const ModelSchema = Type.Object(
     experiment: Type.Optional(
       Type.Object(
         {
-          name: Type.String({ pattern: '^[a-z0-9-]{1,64}$' }),
-          stickBy: Type.String({ default: 'account', description: '`account` or the name of a request header.' }),
+          name: Type.String({
+            pattern: '^[a-z0-9-]{1,64}$',
+            'x-weir-form': 'at most 64 small letters, digits and hyphens',
+            description: 'How reports and the admin API call it.',
+            examples: ['new-quantisation'],
+          }),
+          stickBy: Type.String({
+            pattern: '^[A-Za-z0-9-]{1,64}$',
+            'x-weir-form': '`account` or the name of a request header',
+            default: 'account',
+            description: '`account` or the name of a request header.',
+          }),
           shadow: Type.Boolean({ default: false, description: 'Send a copy, discard the answer.' }),
         },
         { additionalProperties: false, description: 'Its targets are arms that are compared.', pending: 'experiments' },
@@ -119,4 +167,3 @@ export const ModelSchema = Type.Object(
   },
   { additionalProperties: false, description: 'A model as callers name it.' },
 )
-export type ModelFile = Static<typeof ModelSchema>

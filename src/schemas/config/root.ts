@@ -4,11 +4,15 @@
  */
 import { type Static, Type } from '../typebox.ts'
 import { BackendSchema } from './backends.ts'
-import { ModelSchema } from './models.ts'
+import { ModelSchema, modelNameForm, modelNamePattern } from './models.ts'
 import { TierSchema } from './tiers.ts'
-import { ByteSizeSchema, DurationSchema, SecretSchema } from './units.ts'
+import { ByteSizeSchema, DurationSchema, PathSchema, SecretSchema } from './units.ts'
 
 const closed = { additionalProperties: false, default: {} } as const
+/** Names of backends and tiers: they stand in metrics' labels and on command lines. */
+const namePattern = '^[a-z0-9][a-z0-9-]{0,62}$'
+const nameForm = 'small letters, digits and hyphens, at most 63, a letter or digit first'
+
 const Port = (options: object) => Type.Integer({ minimum: 0, maximum: 65_535, ...options })
 
 const ServerSchema = Type.Object(
@@ -16,31 +20,53 @@ const ServerSchema = Type.Object(
     host: Type.Optional(
       Type.String({
         minLength: 1,
-        description: 'Address to listen on; 127.0.0.1 unless DATABASE_URL is set, then 0.0.0.0.',
+        description: 'Address to listen on; 127.0.0.1 while the database is embedded, else 0.0.0.0.',
+        examples: ['127.0.0.1', '::'],
       }),
     ),
     port: Port({ default: 4000, description: 'Port to listen on; 0 takes a free one.' }),
-    internalHost: Type.String({ default: '127.0.0.1', description: 'Address of the internal listener.' }),
+    internalHost: Type.String({
+      minLength: 1,
+      default: '127.0.0.1',
+      description: 'Address of the internal listener.',
+      examples: ['127.0.0.1', '0.0.0.0'],
+    }),
     internalPort: Type.Optional(
       Port({
         description: 'A second listener for metrics, probes, docs and admin; the public one then has none of them.',
       }),
     ),
-    trustedProxies: Type.Array(Type.String(), { default: [], description: 'CIDRs whose X-Forwarded-For is believed.' }),
-    corsOrigins: Type.Array(Type.String(), {
+    trustedProxies: Type.Array(Type.String({ examples: ['10.0.0.0/8'] }), {
       default: [],
+      uniqueItems: true,
+      description: 'CIDRs of proxies whose X-Forwarded-For is believed.',
+    }),
+    corsOrigins: Type.Array(Type.String({ examples: ['https://app.example.com'] }), {
+      default: [],
+      uniqueItems: true,
       description: 'Origins that browsers may call from; none turns CORS off.',
     }),
-    maxBody: ByteSizeSchema({ description: 'Largest request body.', default: '8MiB' }),
+    maxBody: ByteSizeSchema({
+      description: 'Largest request body.',
+      default: '8MiB',
+      'x-weir-least': '1KiB',
+      'x-weir-most': '256MiB',
+    }),
     commitAfter: DurationSchema({
       description: 'How long a stream waits for content before its 200 is sent.',
       default: '15s',
+      'x-weir-least': '0s',
     }),
     heartbeat: DurationSchema({
       description: 'Between two comment lines while a stream has nothing to say.',
       default: '15s',
+      'x-weir-least': '1s',
     }),
-    grace: DurationSchema({ description: 'From SIGTERM to exit.', default: '30s' }),
+    clientStall: DurationSchema({
+      description: 'How long a caller may leave what was written to it unread.',
+      default: '30s',
+    }),
+    grace: DurationSchema({ description: 'From SIGTERM to exit.', default: '30s', 'x-weir-least': '0s' }),
     urlImages: Type.Boolean({
       default: false,
       description: 'Let image_url name a http(s) URL, which the backend fetches by itself.',
@@ -51,10 +77,9 @@ const ServerSchema = Type.Object(
 
 const StoresSchema = Type.Object(
   {
-    dataDir: Type.String({
-      minLength: 1,
+    dataDir: PathSchema({
       default: '.weir',
-      description: 'Where what must outlive a restart is kept, mode 0700.',
+      description: 'The folder for what must outlive a restart; made with mode 0700.',
     }),
     databaseUrl: Type.Optional(SecretSchema({ description: 'PostgreSQL; an embedded one in dataDir when absent.' })),
     redisUrl: Type.Optional(SecretSchema({ description: 'Redis, for several replicas; in-process when absent.' })),
@@ -73,7 +98,11 @@ const AuthSchema = Type.Object(
           'Keys the digests of API keys, at least 32 characters; made and kept in dataDir when the database is embedded.',
       }),
     ),
-    keyCacheTtl: DurationSchema({ description: 'How long a checked key is believed.', default: '30s' }),
+    keyCacheTtl: DurationSchema({
+      description: 'How long a checked key is believed.',
+      default: '30s',
+      'x-weir-least': '0s',
+    }),
   },
   { ...closed, description: 'Who may call.' },
 )
@@ -93,17 +122,26 @@ const LogSchema = Type.Object(
 
 const EngineSchema = Type.Object(
   {
-    model: Type.Optional(
-      Type.String({ minLength: 1, description: 'A GGUF file; the demonstration model when absent.' }),
-    ),
+    model: Type.Optional(PathSchema({ description: 'A GGUF file; the demonstration model when absent.' })),
     slots: Type.Integer({ minimum: 1, maximum: 64, default: 4, description: 'Requests it runs at once.' }),
-    contextLength: Type.Integer({ minimum: 256, maximum: 1_048_576, default: 2048, description: 'Tokens a slot.' }),
+    contextLength: Type.Integer({
+      minimum: 256,
+      maximum: 1_048_576,
+      default: 2048,
+      description: 'Tokens of prompt and answer that each slot has room for.',
+    }),
   },
   { ...closed, description: 'The llama.cpp engine that runs when no backend is configured.' },
 )
 
 const CacheSchema = Type.Object(
-  { maxSize: ByteSizeSchema({ description: 'What the in-process response cache may hold.', default: '64MiB' }) },
+  {
+    maxSize: ByteSizeSchema({
+      description: 'What the in-process response cache may hold.',
+      default: '64MiB',
+      'x-weir-most': '1024GiB',
+    }),
+  },
   { ...closed, description: 'The response cache.', pending: 'cache' },
 )
 
@@ -114,15 +152,21 @@ export const ConfigFileSchema = Type.Object(
     auth: AuthSchema,
     log: LogSchema,
     engine: EngineSchema,
-    backends: Type.Record(Type.String({ pattern: '^[a-z0-9][a-z0-9-]{0,62}$' }), BackendSchema, {
+    backends: Type.Record(Type.String({ pattern: namePattern }), BackendSchema, {
+      additionalProperties: false,
+      'x-weir-form': nameForm,
       default: {},
       description: 'Inference servers by name.',
     }),
-    models: Type.Record(Type.String({ pattern: '^[^\\s]{1,256}$' }), ModelSchema, {
+    models: Type.Record(Type.String({ pattern: modelNamePattern }), ModelSchema, {
+      additionalProperties: false,
+      'x-weir-form': modelNameForm,
       default: {},
       description: 'Models by public name.',
     }),
-    tiers: Type.Record(Type.String({ pattern: '^[a-z0-9][a-z0-9-]{0,62}$' }), TierSchema, {
+    tiers: Type.Record(Type.String({ pattern: namePattern }), TierSchema, {
+      additionalProperties: false,
+      'x-weir-form': nameForm,
       default: {},
       description: 'Tiers by name; free, premium and enterprise are there by default.',
     }),

@@ -1,4 +1,4 @@
-import { type Static, Type } from '../typebox.ts'
+import { Type } from '../typebox.ts'
 import { DurationSchema, MoneySchema } from './units.ts'
 
 export const scopeNames = ['chat', 'completions', 'embeddings', 'models', 'usage', 'admin'] as const
@@ -20,30 +20,43 @@ export const TierSchema = Type.Object(
     }),
     maxTokens: Type.Object(
       {
-        default: Type.Optional(Type.Integer({ minimum: 1, description: 'When the caller gives no bound.' })),
-        cap: Type.Optional(Type.Integer({ minimum: 1, description: 'The most a caller may ask for.' })),
+        default: Type.Optional(
+          Type.Integer({ minimum: 1, maximum: 10_000_000, description: 'When the caller gives no bound.' }),
+        ),
+        cap: Type.Optional(
+          Type.Integer({ minimum: 1, maximum: 10_000_000, description: 'The most a caller may ask for.' }),
+        ),
       },
       { additionalProperties: false, default: {}, description: 'Output tokens of one answer.' },
     ),
     limits: Type.Object(
       {
-        requestsPerMinute: Count('Refilled evenly.'),
-        tokensPerMinute: Count('Refilled evenly.'),
-        requestsPerDay: Count('Refilled evenly.'),
-        tokensPerDay: Count('Refilled evenly.'),
-        requestsInFlight: Count('At the same time.'),
+        requestsPerMinute: Count('Requests a minute, refilled evenly.'),
+        tokensPerMinute: Count('Tokens a minute, in and out, refilled evenly.'),
+        requestsPerDay: Count('Requests a day, refilled evenly.'),
+        tokensPerDay: Count('Tokens a day, in and out, refilled evenly.'),
+        requestsInFlight: Count('Requests at the same time.'),
         burst: Count('The most that can be saved up; the limit itself when absent.'),
       },
-      { additionalProperties: false, default: {}, description: 'Rates over a window.', pending: 'limits' },
+      {
+        additionalProperties: false,
+        default: {},
+        description: 'Rates over a window; what is absent is not limited.',
+        pending: 'limits',
+      },
     ),
     quotas: Type.Object(
-      { tokensPerMonth: Count('Per calendar month, UTC.') },
-      { additionalProperties: false, default: {}, pending: 'limits' },
+      { tokensPerMonth: Count('Tokens per calendar month, UTC, in and out.') },
+      { additionalProperties: false, default: {}, description: 'A total per period.', pending: 'limits' },
     ),
     spendLimits: Type.Object(
       {
-        perDay: Type.Optional(MoneySchema({ description: 'Per calendar day, UTC.' })),
-        perMonth: Type.Optional(MoneySchema({ description: 'Per calendar month, UTC.' })),
+        perDay: Type.Optional(
+          MoneySchema({ decimals: 9, description: 'USD per calendar day, UTC.', 'x-weir-most': '9000000' }),
+        ),
+        perMonth: Type.Optional(
+          MoneySchema({ decimals: 9, description: 'USD per calendar month, UTC.', 'x-weir-most': '9000000' }),
+        ),
       },
       { additionalProperties: false, default: {}, description: 'Money per period.', pending: 'limits' },
     ),
@@ -54,7 +67,12 @@ export const TierSchema = Type.Object(
       description: 'Higher goes first when requests queue.',
       pending: 'admission',
     }),
-    queueWait: DurationSchema({ description: 'The longest wait for a slot.', default: '30s', pending: 'admission' }),
+    queueWait: DurationSchema({
+      description: 'The longest wait for a slot.',
+      default: '30s',
+      'x-weir-least': '0s',
+      pending: 'admission',
+    }),
     totalDeadline: DurationSchema({
       description: 'The longest one request may take.',
       default: '30m',
@@ -71,4 +89,3 @@ export const TierSchema = Type.Object(
   },
   { additionalProperties: false, description: 'What a class of accounts may do and use.' },
 )
-export type TierFile = Static<typeof TierSchema>

@@ -11,7 +11,15 @@ export type ByteSize = string & { readonly [unit]: 'bytes' }
 export type Money = string & { readonly [unit]: 'money' }
 export type Secret = string & { readonly [unit]: 'secret' }
 
-type Options = { description: string; default?: unknown; pending?: string }
+interface Options {
+  readonly description: string
+  readonly default?: unknown
+  /** The part of Weir that is going to obey the key. */
+  readonly pending?: string
+  /** The least and the most that may be written; a duration is from 1ms to 24d without them. */
+  readonly 'x-weir-least'?: string
+  readonly 'x-weir-most'?: string
+}
 
 export const DurationSchema = (options: Options) =>
   Type.Unsafe<Duration>(
@@ -33,11 +41,23 @@ export const ByteSizeSchema = (options: Options) =>
     }),
   )
 
-/** Decimal text, never a YAML float: 0.1 has no exact double. */
-export const MoneySchema = (options: Options) =>
+/**
+ * Decimal text, never a YAML float: 0.1 has no exact double. `decimals` is how finely the money of this key is counted:
+ * prices per million tokens in millionths (whole pico-USD a token), everything else in nano-USD.
+ */
+export const MoneySchema = ({ decimals, ...options }: Options & { readonly decimals: 6 | 9 }) =>
   Type.Unsafe<Money>(
-    Type.String({ pattern: '^[0-9]{1,9}(\\.[0-9]{1,12})?$', 'x-weir-unit': 'money', examples: ['0.50'], ...options }),
+    Type.String({
+      pattern: `^[0-9]{1,9}(\\.[0-9]{1,${decimals}})?$`,
+      'x-weir-unit': 'money',
+      examples: ['0.50'],
+      ...options,
+    }),
   )
+
+/** A path; a relative one is relative to the file it stands in, or to where Weir was started. */
+export const PathSchema = (options: Options) =>
+  Type.String({ minLength: 1, maxLength: 4096, 'x-weir-unit': 'path', examples: ['./folder/file'], ...options })
 
 /** A secret is never written into the file, only where to find it. */
 export const SecretSchema = (options: Options) =>
@@ -45,10 +65,18 @@ export const SecretSchema = (options: Options) =>
     Type.Union(
       [
         Type.Object(
-          { env: Type.String({ pattern: '^[A-Za-z_][A-Za-z0-9_]{0,127}$' }) },
+          {
+            env: Type.String({
+              pattern: '^[A-Za-z_][A-Za-z0-9_]{0,127}$',
+              description: 'The environment variable that has it.',
+            }),
+          },
           { additionalProperties: false },
         ),
-        Type.Object({ file: Type.String({ minLength: 1 }) }, { additionalProperties: false }),
+        Type.Object(
+          { file: Type.String({ minLength: 1, description: 'The file that has it, on one line.' }) },
+          { additionalProperties: false },
+        ),
       ],
       { 'x-weir-unit': 'secret', examples: [{ env: 'NAME' }, { file: '/run/secrets/name' }], ...options },
     ),

@@ -1,0 +1,28 @@
+import fp from 'fastify-plugin'
+import { ensureDataDir } from '../src/config/data-dir.ts'
+import type { Config } from '../src/config.ts'
+import { buildOperations } from '../src/control/operations.ts'
+import { type ControlServer, startControlServer } from '../src/control/server.ts'
+
+interface ControlOptions {
+  readonly config: Pick<Config, 'stores' | 'tiers'>
+}
+
+/** Opens the control socket when the server listens, so that `weir keys …` works beside it; closes it first. */
+export default fp<ControlOptions>(
+  async (app, { config }) => {
+    let server: ControlServer | null = null
+    app.addHook('onListen', async () => {
+      const { dataDir } = config.stores
+      ensureDataDir(dataDir)
+      const { sql, peppers, forgetKey } = app
+      const operations = buildOperations({ sql, peppers, forgetKey, tiers: config.tiers })
+      server = await startControlServer({ dataDir, operations, log: app.log })
+      if (!server) app.log.warn('another server of this data directory takes the commands')
+    })
+    app.addHook('onClose', async () => {
+      await server?.close()
+    })
+  },
+  { name: 'control', fastify: '5.x', dependencies: ['postgres', 'auth'] },
+)

@@ -1,0 +1,33 @@
+import fastifyCors from '@fastify/cors'
+import type { FastifyInstance } from 'fastify'
+import fp from 'fastify-plugin'
+
+/** The headers of ours that a page may read. */
+const exposed = [
+  'x-request-id',
+  'openai-processing-ms',
+  'x-ratelimit-limit-requests',
+  'x-ratelimit-limit-tokens',
+  'x-ratelimit-remaining-requests',
+  'x-ratelimit-remaining-tokens',
+  'x-ratelimit-reset-requests',
+  'x-ratelimit-reset-tokens',
+  'retry-after',
+  'retry-after-ms',
+  'x-should-retry',
+  'x-weir-ignored-fields',
+]
+
+/** Off unless origins are configured: an API with keys has no business in every page. */
+export default fp(
+  async (app: FastifyInstance, { origins }: { readonly origins: readonly string[] }) => {
+    if (origins.length === 0) return
+    await app.register(fastifyCors, {
+      origin: origins.includes('*') ? '*' : [...origins],
+      methods: ['GET', 'POST'],
+      exposedHeaders: exposed,
+      maxAge: 600,
+    })
+  },
+  { name: 'cors' },
+)

@@ -1,0 +1,82 @@
+import type { FastifyInstance, preHandlerAsyncHookHandler } from 'fastify'
+import fp from 'fastify-plugin'
+import type { Model } from '../src/domain/catalog.ts'
+import { isAllowed } from '../src/domain/permission.ts'
+import type { Principal } from '../src/domain/principal.ts'
+import { WeirError } from '../src/errors.ts'
+import type { EndpointName } from '../src/schemas/config/models.ts'
+import { getPrincipal } from './auth.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** A hook that finds the model a request asks for and refuses what its principal may not use. */
+    authorize: (endpoint: EndpointName) => preHandlerAsyncHookHandler
+    /** The models this principal may use. */
+    allowedModels: (principal: Principal) => readonly Model[]
+  }
+  interface FastifyRequest {
+    /** The model and the name it was asked for by; set by `authorize`. */
+    model: { readonly model: Model; readonly asked: string } | null
+  }
+}
+
+export default fp(
+  async (app: FastifyInstance) => {
+    app.decorateRequest('model', null)
+    app.decorate('allowedModels', principal => app.catalog.current.models.filter(model => mayUse(principal, model)))
+    app.decorate('authorize', endpoint => async request => {
+      const body = request.body as { model?: string | null }
+      const principal = getPrincipal(request)
+      const asked = body.model ?? onlyModel(app, principal, endpoint)
+      const model = app.catalog.current.find(asked)
+      if (model === undefined) throw unknownModel(app, asked)
+      if (!mayUse(principal, model)) {
+        throw new WeirError(
+          'insufficientPermissions',
+          `This key may not use model '${shown(asked)}'. Ask for a key that may, or use one of GET /v1/models.`,
+          { param: 'model' },
+        )
+      }
+      if (!model.targets.some(target => target.endpoints.has(endpoint))) {
+        throw new WeirError('invalidRequest', `Model '${shown(asked)}' does not serve ${endpoint}.`, { param: 'model' })
+      }
+      request.model = { model, asked }
+    })
+  },
+  { name: 'permissions', dependencies: ['auth', 'catalog'] },
+)
+
+const mayUse = (principal: Principal, model: Model): boolean =>
+  isAllowed(model.id, principal.models) || model.aliases.some(alias => isAllowed(alias, principal.models))
+
+/** A caller's text in an error: short, and nothing that a terminal or a log would obey. */
+const shown = (name: string): string => name.replace(/[^\x20-\x7e]/g, '?').slice(0, 100)
+
+/** The one model that this principal can mean. Throws where there are several, or none. */
+function onlyModel(app: FastifyInstance, principal: Principal, endpoint: EndpointName): string {
+  const models = app.allowedModels(principal)
+  const [only, ...others] = models.filter(model => model.targets.some(target => target.endpoints.has(endpoint)))
+  if (only !== undefined && others.length === 0) return only.id
+  if (only === undefined && !app.catalog.isComplete) throw notKnownYet('Which model is meant')
+  const message =
+    only === undefined
+      ? `There is no model that this key may use for ${endpoint}.`
+      : `There is more than one model: say which in 'model'. GET /v1/models lists them.`
+  throw new WeirError('invalidRequest', message, { param: 'model' })
+}
+
+const notKnownYet = (what: string): WeirError =>
+  new WeirError('overloaded', `${what} is not known yet: a backend has not said what it offers.`, {
+    retryAfterMs: 2000,
+    param: 'model',
+  })
+
+/** What is said of a name that is no model's. */
+export function unknownModel(app: FastifyInstance, asked: string): WeirError {
+  if (!app.catalog.isComplete) return notKnownYet(`Model '${shown(asked)}'`)
+  return new WeirError(
+    'modelNotFound',
+    `There is no model '${shown(asked)}'. GET /v1/models lists those this key may use.`,
+    { param: 'model' },
+  )
+}

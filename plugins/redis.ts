@@ -1,0 +1,115 @@
+import fastifyRedis from '@fastify/redis'
+import type { FastifyBaseLogger } from 'fastify'
+import fp from 'fastify-plugin'
+import { Redis } from 'ioredis'
+import type { Config } from '../src/config.ts'
+
+/** `absent`: none is configured, and `app.redis` is not there either. */
+export type RedisState = 'absent' | 'connecting' | 'ready' | 'down'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Whether Redis can be used now. `app.redis` itself is decorated only where one is configured. */
+    readonly redisHealth: { readonly state: RedisState }
+  }
+}
+
+interface RedisOptions {
+  readonly config: Pick<Config, 'stores'>
+}
+
+const closeTimeoutMs = 500
+
+/** The defaults of ioredis keep every request waiting on a server that is frozen or gone; these fail at once. */
+function connect(url: string): Redis {
+  return new Redis(url, {
+    connectionName: 'weir',
+    connectTimeout: 500,
+    commandTimeout: 50,
+    // Bytes that never come: the other side is gone without a word, so make a new connection.
+    socketTimeout: 2000,
+    enableOfflineQueue: false,
+    // What was sent may have been done: nothing is sent twice.
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+    enableAutoPipelining: true,
+    retryStrategy: attempt => Math.min(50 * 2 ** Math.min(attempt, 5), 1000) * (0.5 + Math.random() / 2),
+    // After a failover the old primary answers READONLY until it is left.
+    reconnectOnError: error => error.message.startsWith('READONLY'),
+  })
+}
+
+/** Follows the client's state and logs each change of it once. */
+function watch(client: Redis, log: FastifyBaseLogger): { readonly state: RedisState } {
+  const health: { state: RedisState } = { state: 'connecting' }
+  let reason = 'the connection was closed'
+  // ioredis puts the command into an error, and a command may be AUTH: only the message is ever logged.
+  client.on('error', error => {
+    reason = error.message
+  })
+  client.on('ready', () => {
+    health.state = 'ready'
+    log.info('Redis answers')
+  })
+  client.on('close', () => {
+    if (health.state !== 'down') log.warn({ reason }, 'Redis is down; trying again')
+    health.state = 'down'
+  })
+  return health
+}
+
+/**
+ * The client as @fastify/redis wants it: until it is registered it says that it is ready, since the plugin would
+ * otherwise wait for the first connection and fail the start when Redis is down.
+ */
+function presentAsReady(client: Redis): { readonly client: Redis; readonly finish: () => void } {
+  let isRegistering = true
+  const bound = new Map<PropertyKey, unknown>()
+  const proxy = new Proxy(client, {
+    get(target, property) {
+      if (property === 'status' && isRegistering) return 'ready'
+      const value: unknown = Reflect.get(target, property)
+      if (typeof value !== 'function') return value
+      // Bound once, so that a command passes through the proxy once and not at each of its steps.
+      if (!bound.has(property)) bound.set(property, value.bind(target))
+      return bound.get(property)
+    },
+  })
+  return {
+    client: proxy,
+    finish: () => {
+      isRegistering = false
+    },
+  }
+}
+
+async function disconnect(client: Redis): Promise<void> {
+  const { promise: expired, resolve } = Promise.withResolvers<void>()
+  const timer = setTimeout(resolve, closeTimeoutMs)
+  try {
+    if (client.status === 'ready') await Promise.race([client.quit(), expired])
+  } catch {
+    // It went away while we were leaving.
+  } finally {
+    clearTimeout(timer)
+    client.disconnect()
+  }
+}
+
+/** Boots with Redis down and heals by itself. A command fails within 50 ms; one that timed out may still run. */
+export default fp<RedisOptions>(
+  async (app, { config }) => {
+    const { redisUrl } = config.stores
+    if (redisUrl === undefined) {
+      app.decorate('redisHealth', { state: 'absent' })
+      return
+    }
+    const client = connect(redisUrl)
+    app.decorate('redisHealth', watch(client, app.log))
+    app.addHook('onClose', () => disconnect(client))
+    const presented = presentAsReady(client)
+    await app.register(fastifyRedis, { client: presented.client })
+    presented.finish()
+  },
+  { name: 'redis', fastify: '5.x' },
+)

@@ -1,0 +1,38 @@
+import type { FastifyInstance } from 'fastify'
+import { checkChatRequest } from '../../src/domain/request-rules.ts'
+import { ChatChunkSchema } from '../../src/schemas/chat-chunk.ts'
+import { type ChatRequest, ChatRequestSchema } from '../../src/schemas/chat-request.ts'
+import { ChatResponseSchema } from '../../src/schemas/chat-response.ts'
+import { inferenceErrors } from '../../src/schemas/error-body.ts'
+import { answer, streamableResponse } from './inference-answer.ts'
+import { buildCall } from './inference-call.ts'
+
+export interface ChatOptions {
+  /** Whether an image may be named by its web address. */
+  readonly urlImages: boolean
+}
+
+export default async function chatCompletions(app: FastifyInstance, { urlImages }: ChatOptions): Promise<void> {
+  app.addHook('onRequest', app.requireScope('chat'))
+  app.post<{ Body: ChatRequest }>(
+    '/chat/completions',
+    {
+      config: { operation: 'chat', scope: 'chat' },
+      preHandler: app.authorize('chat'),
+      schema: {
+        operationId: 'createChatCompletion',
+        tags: ['Inference'],
+        summary: 'Answer a conversation',
+        body: ChatRequestSchema,
+        response: {
+          200: streamableResponse('The answer, or its events.', ChatResponseSchema, ChatChunkSchema),
+          ...inferenceErrors,
+        },
+      },
+    },
+    async (request, reply) => {
+      checkChatRequest(request.body, { allowRemoteImages: urlImages })
+      return answer(app, buildCall(request, reply, { operation: 'chat', prompts: 1 }), reply)
+    },
+  )
+}

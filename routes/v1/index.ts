@@ -1,0 +1,24 @@
+import type { FastifyInstance } from 'fastify'
+import chatCompletions, { type ChatOptions } from './chat-completions.ts'
+import completions from './completions.ts'
+import embeddings from './embeddings.ts'
+import models from './models.ts'
+
+/**
+ * The request line of every inference request, in order:
+ *
+ *   onRequest    authenticate    key → request.principal                401 503
+ *                requireScope    the route's scope                      403
+ *                [body           bounded, parsed, validated]            400 413 415
+ *   preHandler   authorize       name or alias → request.model          404 403
+ *   handler      dispatch        a target's backend, the relay          502 503 504
+ *
+ * and on the 'close' of the reply's socket, exactly once, the record of what it was (plugins/usage.ts).
+ */
+export default async function v1(app: FastifyInstance, options: ChatOptions): Promise<void> {
+  app.addHook('onRequest', app.authenticate)
+  await app.register(chatCompletions, { urlImages: options.urlImages })
+  await app.register(completions)
+  await app.register(embeddings)
+  await app.register(models)
+}

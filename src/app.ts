@@ -1,0 +1,92 @@
+/** The table of contents: every plugin and every scope of routes, in the order in which a request meets them. */
+import { randomUUID } from 'node:crypto'
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
+import auth from '../plugins/auth.ts'
+import backends from '../plugins/backends.ts'
+import body from '../plugins/body.ts'
+import catalog from '../plugins/catalog.ts'
+import control from '../plugins/control.ts'
+import cors from '../plugins/cors.ts'
+import drain from '../plugins/drain.ts'
+import engine from '../plugins/engine.ts'
+import errors, { answerClientError, answerFrameworkError } from '../plugins/errors.ts'
+import internalListener, { internalListenerStrategy } from '../plugins/internal-listener.ts'
+import metrics from '../plugins/metrics.ts'
+import openapi from '../plugins/openapi.ts'
+import permissions from '../plugins/permissions.ts'
+import postgres from '../plugins/postgres.ts'
+import redis from '../plugins/redis.ts'
+import usage from '../plugins/usage.ts'
+import docsRoutes from '../routes/docs.ts'
+import healthRoutes from '../routes/health.ts'
+import metricsRoutes from '../routes/metrics.ts'
+import v1Routes from '../routes/v1/index.ts'
+import welcomeRoutes from '../routes/welcome.ts'
+import type { Config } from './config.ts'
+import { isLoopback } from './domain/loopback.ts'
+import type { Readiness } from './readiness.ts'
+
+export interface AppOptions {
+  readonly config: Config
+  readonly log: FastifyBaseLogger
+  readonly readiness: Readiness
+  readonly version: string
+}
+
+/** The whole application, ready to listen or to be injected into. Closing it closes all that it opened. */
+export async function buildApp({ config, log, readiness, version }: AppOptions): Promise<FastifyInstance> {
+  const { server } = config
+  const app = Fastify({
+    loggerInstance: log,
+    // One line a request is written when its socket closes (plugins/usage.ts); Fastify's own two come too early.
+    logController: new LogController({ disableRequestLogging: true }),
+    genReqId: () => `req_${randomUUID().replaceAll('-', '')}`,
+    requestIdHeader: false,
+    trustProxy: [...server.trustedProxies],
+    bodyLimit: server.maxBodyBytes,
+    requestTimeout: 30_000,
+    // A missing Host is answered in OpenAI's shape by plugins/errors.ts; Node would send no body.
+    http: { connectionsCheckingInterval: 2000, requireHostHeader: false },
+    forceCloseConnections: 'idle',
+    // While it drains the probes and metrics of the internal listener still answer, and so does what came in before.
+    return503OnClosing: false,
+    routerOptions: { constraints: { listener: internalListenerStrategy }, maxParamLength: 512 },
+    clientErrorHandler: answerClientError,
+    frameworkErrors: answerFrameworkError,
+  })
+
+  await app.register(internalListener, {
+    host: server.internalHost,
+    port: server.internalPort,
+    clientErrorHandler: answerClientError,
+  })
+  await app.register(drain)
+  await app.register(errors)
+  await app.register(openapi, { version })
+  await app.register(metrics)
+  await app.register(usage)
+  await app.register(cors, { origins: server.corsOrigins })
+  await app.register(body, { maxBodyBytes: server.maxBodyBytes })
+  await app.register(postgres, { config })
+  await app.register(redis, { config })
+  await app.register(engine, { config })
+  await app.register(catalog, { config })
+  await app.register(auth, { config })
+  await app.register(permissions)
+  await app.register(backends, { backends: config.backends, times: streamTimes(config) })
+  await app.register(control, { config })
+
+  await app.register(welcomeRoutes)
+  await app.register(healthRoutes, { readiness })
+  await app.register(metricsRoutes, { needsAdmin: server.internalPort === undefined && !isLoopback(server.host) })
+  await app.register(docsRoutes)
+  await app.register(v1Routes, { prefix: '/v1', urlImages: server.urlImages })
+  return app
+}
+
+const streamTimes = ({ server }: Config) => ({
+  commitAfterMs: server.commitAfterMs,
+  heartbeatMs: server.heartbeatMs,
+  // One bound for all callers: it protects this process, not a backend.
+  stallMs: server.clientStallMs,
+})

@@ -1,0 +1,142 @@
+/**
+ * What can go wrong with one attempt, and what the caller is told. A backend's own words never reach the caller: they can
+ * hold paths, prompts and addresses.
+ */
+import { WeirError } from '../errors.ts'
+
+export type FaultKind =
+  /** No connection could be opened: nothing was sent. */
+  | 'connect'
+  /** The connection ended before the answer did. */
+  | 'reset'
+  /** A stream ended as if it were whole, but it was not. */
+  | 'incomplete'
+  /** A phase took longer than it may. */
+  | 'timeout'
+  /** It answered something that is not the protocol. */
+  | 'rubbish'
+  /** It is there but cannot take the request now. */
+  | 'busy'
+  /** It refuses us: our key or address is wrong. */
+  | 'refused'
+  /** It failed at the request. */
+  | 'failed'
+  /** The caller's request is at fault. */
+  | 'client'
+  /** The prompt does not fit into the model's context. */
+  | 'context'
+  /** The caller left. */
+  | 'client-gone'
+  /** The caller stopped reading. */
+  | 'client-stall'
+  /** We stop. */
+  | 'shutdown'
+
+export type Phase = 'connect' | 'first-token' | 'idle' | 'total'
+
+interface FaultDetails {
+  readonly phase?: Phase
+  readonly status?: number
+  readonly retryAfterMs?: number
+  readonly cause?: unknown
+  /** The connection had served an earlier request and ended before a byte of this answer. */
+  readonly staleConnection?: boolean
+}
+
+export class Fault extends Error {
+  readonly kind: FaultKind
+  readonly details: FaultDetails
+
+  /** `what` is for the log: it must hold nothing of the backend's or the caller's text. */
+  constructor(kind: FaultKind, what: string, details: FaultDetails = {}) {
+    super(what, details.cause === undefined ? undefined : { cause: details.cause })
+    this.name = 'Fault'
+    this.kind = kind
+    this.details = details
+  }
+}
+
+const phaseWords: Record<Phase, string> = {
+  connect: 'did not accept a connection in time',
+  'first-token': 'did not begin to answer in time',
+  idle: 'stopped in the middle of its answer',
+  total: 'took longer than one answer may take',
+}
+
+export interface FaultContext {
+  readonly model: string
+  /** The request field that holds the prompt: `messages`, `prompt` or `input`. */
+  readonly promptField: string
+}
+
+/** What the caller is told of a fault. */
+export function toWeirError(fault: Fault, { model, promptField }: FaultContext): WeirError {
+  const cause = fault
+  switch (fault.kind) {
+    case 'context':
+      return new WeirError(
+        'contextLengthExceeded',
+        `This request is longer than the context of model '${model}'. Shorten ${promptField}, or ask for fewer tokens.`,
+        { param: promptField, cause },
+      )
+    case 'client':
+      return new WeirError(
+        'invalidRequest',
+        `The server of model '${model}' cannot serve this request: it asks for something the model does not support.`,
+        { cause },
+      )
+    case 'busy':
+      return new WeirError('overloaded', `Model '${model}' is busy or still loading. Try again shortly.`, {
+        retryAfterMs: fault.details.retryAfterMs ?? 1000,
+        cause,
+      })
+    case 'timeout':
+      return new WeirError(
+        'upstreamTimeout',
+        `The server of model '${model}' ${phaseWords[fault.details.phase ?? 'total']}.`,
+        { cause },
+      )
+    case 'incomplete':
+    case 'reset':
+    case 'connect':
+    case 'rubbish':
+    case 'refused':
+    case 'failed':
+      return new WeirError('upstreamError', upstreamMessage(fault.kind, model), { cause })
+    case 'shutdown':
+      return new WeirError('overloaded', 'This server is stopping. Try again: another one will answer.', { cause })
+    case 'client-gone':
+    case 'client-stall':
+      return new WeirError('requestTimeout', 'The answer was not read.', { cause })
+  }
+}
+
+function upstreamMessage(kind: 'incomplete' | 'reset' | 'connect' | 'rubbish' | 'refused' | 'failed', model: string) {
+  const server = `The server of model '${model}'`
+  switch (kind) {
+    case 'connect':
+      return `${server} cannot be reached.`
+    case 'reset':
+    case 'incomplete':
+      return `${server} ended its answer before it was complete.`
+    case 'rubbish':
+      return `${server} answered something that is not an answer.`
+    case 'refused':
+      return `${server} refuses this gateway: its credentials or address need an operator's attention.`
+    case 'failed':
+      return `${server} failed at this request.`
+  }
+}
+
+/** What the caller is told once the stream has begun: there the ways of ending early have codes of their own. */
+export function toStreamError(fault: Fault, context: FaultContext): WeirError {
+  switch (fault.kind) {
+    case 'reset':
+    case 'incomplete':
+      return new WeirError('upstreamIncomplete', upstreamMessage(fault.kind, context.model), { cause: fault })
+    case 'shutdown':
+      return new WeirError('serverShutdown', 'This server is stopping; the answer is incomplete.', { cause: fault })
+    default:
+      return toWeirError(fault, context)
+  }
+}

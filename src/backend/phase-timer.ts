@@ -1,0 +1,78 @@
+import { Fault, type Phase } from './fault.ts'
+
+export interface AttemptTimeouts {
+  readonly firstTokenMs: number
+  readonly idleMs: number
+  readonly totalMs: number
+}
+
+/** How long a backend may leave the connection open behind a whole answer. */
+const lingerMs = 1000
+
+/**
+ * The clock of one attempt: a timer for the phase it is in (first token, then idle between pieces) and one for the whole.
+ * `pause` stops the phase while the caller does not read: then it is not the backend that is slow.
+ */
+export class PhaseTimer {
+  readonly #timeouts: AttemptTimeouts
+  readonly #onTimeout: (fault: Fault) => void
+  readonly #total: NodeJS.Timeout
+  #phase: NodeJS.Timeout | null
+  #hasContent = false
+
+  /** `streaming` false: the whole answer comes at once at the end, so only the total counts. */
+  constructor(timeouts: AttemptTimeouts, streaming: boolean, onTimeout: (fault: Fault) => void) {
+    this.#timeouts = timeouts
+    this.#onTimeout = onTimeout
+    this.#total = setTimeout(() => this.#expire('total', timeouts.totalMs), timeouts.totalMs)
+    this.#phase = streaming ? this.#start('first-token', timeouts.firstTokenMs) : null
+  }
+
+  /** The first content is here: from now on the gaps are measured. */
+  contentBegan(): void {
+    this.#hasContent = true
+    this.resume()
+  }
+
+  /** A piece has come. Cheap: a timer of Node's is moved, not made. Pieces without content do not put off the first token. */
+  touch(): void {
+    if (this.#hasContent) this.#phase?.refresh()
+  }
+
+  resume(): void {
+    if (!this.#hasContent) return
+    this.#clearPhase()
+    this.#phase = this.#start('idle', this.#timeouts.idleMs)
+  }
+
+  /** Before the first content it is the backend that is waited for, whatever the caller does. */
+  pause(): void {
+    if (this.#hasContent) this.#clearPhase()
+  }
+
+  /** The answer is whole: the rest has a moment, whatever comes. */
+  answered(): void {
+    this.stop()
+    this.#hasContent = false
+    this.#phase = this.#start('total', lingerMs)
+  }
+
+  stop(): void {
+    this.#clearPhase()
+    clearTimeout(this.#total)
+  }
+
+  #clearPhase(): void {
+    if (this.#phase !== null) clearTimeout(this.#phase)
+    this.#phase = null
+  }
+
+  #start(phase: Phase, ms: number): NodeJS.Timeout {
+    return setTimeout(() => this.#expire(phase, ms), ms)
+  }
+
+  #expire(phase: Phase, ms: number): void {
+    this.stop()
+    this.#onTimeout(new Fault('timeout', `${phase} timeout of ${ms} ms`, { phase }))
+  }
+}

@@ -1,0 +1,224 @@
+import { choicesOf, hasContent, isObject, type Json } from '../domain/chat-event.ts'
+import { FrameSplitter, FrameTooLargeError, frameData } from '../domain/sse-frames.ts'
+import { formatUsage, type UsageTally } from '../domain/usage.ts'
+import { Fault } from './fault.ts'
+
+/** A frame larger than this is not an answer's; the backend is cut off. */
+const maxFrameBytes = 4 * 1024 * 1024
+
+const lf = 0x0a
+const quote = 0x22
+const colon = 0x3a
+const dataField = Buffer.from('\ndata')
+const frameStart = Buffer.from('data: {')
+const frameEnd = Buffer.from('\n\n')
+/**
+ * Keys that make a frame worth parsing. Inside a JSON string the quote would be escaped, so this is the end of a key, or of
+ * a string value, which costs a needless look and nothing else. (Searching for the opening quote too takes four times as
+ * long: every other byte is one.)
+ */
+const telling = /(?:usage|timings|error)"/
+const finishReason = /"finish_reason":\s*"/
+const doneFrame = Buffer.from('data: [DONE]\n\n')
+
+export interface RelayOptions {
+  /** The name the caller asked for; every event carries it. */
+  readonly model: string
+  readonly tally: UsageTally
+  /** Whether the caller asked for the usage of the stream. */
+  readonly includeUsage: boolean
+  readonly hideCachedTokens: boolean
+  /** Choices expected; with more than one, a stream without `[DONE]` cannot be told from a cut one. */
+  readonly choices: number
+  /**
+   * Chooses the mode. Absent: *bytes*; frames pass as they came, patched where the model's name differs, and only those
+   * that tell something are parsed. Present: *events*; each event is parsed and handed over, and what is returned goes on
+   * to the caller (null drops it).
+   */
+  readonly look?: (event: Json) => Json | null
+  /** Whole frames for the caller. */
+  readonly onFrames: (frames: Buffer) => void
+}
+
+interface NamePatch {
+  readonly from: Buffer
+  readonly to: Buffer
+}
+
+/**
+ * Turns a backend's event stream into the caller's: the model's public name, no engine-only fields, usage as asked for,
+ * ended by `[DONE]`. Throws Faults: `rubbish`, `failed` (the backend says error in mid-stream) and `incomplete`.
+ */
+export class StreamRelay {
+  readonly #options: RelayOptions
+  readonly #splitter = new FrameSplitter(maxFrameBytes)
+  /** `model":"…"` as the backend writes it and as the caller wants it; null while unknown or where they are equal. */
+  #patch: NamePatch | null = null
+  #patchKnown = false
+  /** The last event that was parsed, without its choices: the mould of the usage event. */
+  #mould: Json = {}
+  /** What last had choices in it: usage and comments may come after the finish reason, in pieces of their own. */
+  #lastChoices: Buffer | string = ''
+  #state: 'head' | 'content' | 'done' = 'head'
+
+  constructor(options: RelayOptions) {
+    this.#options = options
+  }
+
+  /** Whether something that the caller learns from has come. */
+  get hasContent(): boolean {
+    return this.#state !== 'head'
+  }
+
+  /** Whether the backend has said `[DONE]`, and so has the caller been told. */
+  get isDone(): boolean {
+    return this.#state === 'done'
+  }
+
+  /** Takes the next bytes; false where they are comments, which say that the server lives, not that it gets on. */
+  push(chunk: Buffer): boolean {
+    if (this.#state === 'done') return true
+    const frames = this.#split(chunk)
+    if (frames === null) return true
+    const out = this.#translate(frames)
+    if (out.length > 0) this.#options.onFrames(out)
+    return frames[0] !== colon || frames.includes(dataField)
+  }
+
+  /** The backend has ended the stream as if it were whole. */
+  end(): void {
+    if (this.#state === 'done') return
+    // Some servers end after the finish reason without [DONE]; the answer is whole then.
+    const finished = this.#options.choices === 1 && finishReason.test(String(this.#lastChoices))
+    if (this.#state === 'head' || !finished || this.#splitter.pendingBytes > 0) {
+      throw new Fault('incomplete', 'the stream ended without finish_reason and [DONE]')
+    }
+    this.#options.onFrames(this.#done())
+  }
+
+  #split(chunk: Buffer): Buffer | null {
+    try {
+      return this.#splitter.push(chunk)
+    } catch (error) {
+      if (error instanceof FrameTooLargeError) throw new Fault('rubbish', error.message)
+      throw error
+    }
+  }
+
+  /** The caller's frames for these; untouched spans are passed on by reference. */
+  #translate(frames: Buffer): Buffer {
+    const mustParse = this.#state === 'head' || this.#options.look !== undefined
+    const mayTell = telling.test(frames.toString('latin1'))
+    const pieces: Buffer[] = []
+    let copied = 0
+    let start = 0
+    while (start < frames.length && this.#state !== 'done') {
+      const end = frameEndAfter(frames, start)
+      const plain =
+        !mustParse && isPlain(frames, start, end) && !(mayTell && telling.test(frames.toString('latin1', start, end)))
+      const at = plain ? this.#patchAt(frames, start, end) : -1
+      if (plain) this.#lastChoices = frames
+      if (!plain || at === -1) {
+        pieces.push(frames.subarray(copied, start), this.#parse(frames.toString('utf8', start, end)))
+        copied = end
+      } else if (this.#patch !== null) {
+        pieces.push(frames.subarray(copied, at), this.#patch.to)
+        copied = at + this.#patch.from.length
+      }
+      start = end
+    }
+    if (copied === 0) return frames
+    if (this.#state !== 'done') pieces.push(frames.subarray(copied))
+    return Buffer.concat(pieces)
+  }
+
+  /** Where the model's name is to be patched; `start` where nothing is to be, -1 where the pattern misses. */
+  #patchAt(frames: Buffer, start: number, end: number): number {
+    if (this.#patch === null) return this.#patchKnown ? start : -1
+    const at = frames.indexOf(this.#patch.from, start)
+    return at < end && frames[at - 1] === quote ? at : -1
+  }
+
+  /** Parses one frame; returns what the caller gets for it, which may be nothing. */
+  #parse(frame: string): Buffer {
+    const data = frameData(frame)
+    if (data === null) return empty
+    if (data === '[DONE]') {
+      if (this.#state === 'head') throw new Fault('incomplete', 'the stream ended without any content')
+      return this.#done()
+    }
+    const event = parseEvent(data)
+    this.#options.tally.observe(event)
+    this.#learn(event, data)
+    delete event['usage']
+    delete event['timings']
+    // What is left of a usage event has no choices: the caller's own usage event is made at the end.
+    if (choicesOf(event).length === 0) return empty
+    this.#lastChoices = data
+    if (this.#state === 'head' && hasContent(event)) this.#state = 'content'
+    if ('model' in event) event['model'] = this.#options.model
+    const shown = this.#options.look === undefined ? event : this.#options.look(event)
+    return shown === null ? empty : Buffer.from(`data: ${JSON.stringify(shown)}\n\n`)
+  }
+
+  #learn(event: Json, data: string): void {
+    const { choices: _choices, usage: _usage, timings: _timings, ...mould } = event
+    this.#mould = mould
+    const { model } = event
+    if (typeof model !== 'string') return
+    this.#patchKnown = true
+    this.#patch = model === this.#options.model ? null : namePatch(model, this.#options.model, data)
+  }
+
+  /** The end of the caller's stream. */
+  #done(): Buffer {
+    this.#state = 'done'
+    const usage = this.#options.includeUsage ? this.#options.tally.total() : null
+    if (usage === null) return doneFrame
+    const event = {
+      ...this.#mould,
+      model: this.#options.model,
+      choices: [],
+      usage: formatUsage(usage, this.#options.hideCachedTokens),
+    }
+    return Buffer.concat([Buffer.from(`data: ${JSON.stringify(event)}\n\n`), doneFrame])
+  }
+}
+
+const empty = Buffer.alloc(0)
+
+function parseEvent(data: string): Json {
+  let event: unknown
+  try {
+    event = JSON.parse(data)
+  } catch {
+    throw new Fault('rubbish', 'an event of the stream is not JSON')
+  }
+  if (!isObject(event)) throw new Fault('rubbish', 'an event of the stream is not an object')
+  if (event['error'] !== undefined && event['error'] !== null) {
+    throw new Fault('failed', 'the backend reported an error in its stream')
+  }
+  return event
+}
+
+/**
+ * The bytes to look for and what to put there, spaced as this backend spaces its JSON. The key's opening quote is left out
+ * and looked at afterwards: it is the one byte that is everywhere.
+ */
+function namePatch(from: string, to: string, data: string): NamePatch {
+  const key = data.includes(`"model": ${JSON.stringify(from)}`) ? 'model": ' : 'model":'
+  return { from: Buffer.from(key + JSON.stringify(from)), to: Buffer.from(key + JSON.stringify(to)) }
+}
+
+/** The offset after the frame that begins at `start`. */
+function frameEndAfter(frames: Buffer, start: number): number {
+  const line = frames.indexOf(lf, start)
+  if (frames[line + 1] === lf) return line + 2
+  return frames.indexOf(frameEnd, start) + 2
+}
+
+/** One `data: {…}` line and nothing else. */
+function isPlain(frames: Buffer, start: number, end: number): boolean {
+  for (let i = 0; i < frameStart.length; i++) if (frames[start + i] !== frameStart[i]) return false
+  return frames.indexOf(lf, start) === end - 2
+}

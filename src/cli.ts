@@ -1,0 +1,26 @@
+/** The `weir` command: `weir <command> …`, or `weir start`, which is the server. */
+import { checkConfigCommand } from './commands/check-config.ts'
+import type { Command } from './commands/command.ts'
+import { keysCommand } from './commands/keys.ts'
+import { environment } from './config.ts'
+
+const commands: readonly Command[] = [checkConfigCommand, keysCommand]
+
+const [name, ...argv] = process.argv.slice(2)
+const command = commands.find(known => known.name === name)
+
+if (command !== undefined) {
+  process.exitCode = await command.run(argv, { stdout: process.stdout, stderr: process.stderr, env: environment })
+} else if (name === 'start') {
+  process.argv.splice(2, 1)
+  await import('./server.ts')
+} else {
+  const lines = [...commands, { name: 'start', summary: 'run the server' }].map(
+    known => `  ${known.name.padEnd(14)} ${known.summary}`,
+  )
+  const asked = name === undefined || name === 'help' || name === '--help'
+  const out = asked ? process.stdout : process.stderr
+  if (!asked) out.write(`weir: there is no command '${name}'\n`)
+  out.write(`Usage: weir <command> [options]\n\n${lines.join('\n')}\n`)
+  process.exitCode = asked ? 0 : 2
+}

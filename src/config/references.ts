@@ -1,0 +1,64 @@
+/** What a schema cannot say: names that must exist, addresses, secrets, and keys that must fit one another. */
+import { existsSync } from 'node:fs'
+import type { ConfigFile } from '../schemas/config/root.ts'
+import { checkBackends, checkServer, checkStores } from './addresses.ts'
+import { collectInto, type Findings } from './findings.ts'
+import { checkModels } from './models.ts'
+import { checkPrices } from './prices.ts'
+import type { Resolution } from './resolve.ts'
+import type { Resolved } from './resolved.ts'
+import { headerFault, weaknessOf } from './secrets.ts'
+
+/** A value from which whatever did not fit the schema is missing. */
+type Incomplete<Value> = Value extends readonly (infer Item)[]
+  ? readonly Incomplete<Item>[]
+  : Value extends object
+    ? { readonly [Name in keyof Value]?: Incomplete<Value[Name]> | undefined }
+    : Value
+
+/** A configuration that has been checked against the schema, whatever came of it. */
+export type Draft = Incomplete<Resolved<ConfigFile>>
+
+/** Adds what it finds to the problems and warnings of `run`. */
+export function checkReferences(resolved: Record<string, unknown>, run: Resolution): void {
+  const draft: Draft = resolved
+  const findings = collectInto(run)
+  checkServer(draft, findings)
+  checkStores(draft, findings)
+  checkSecrets(draft, findings)
+  checkBackends(draft, findings)
+  checkModels(draft, findings)
+  checkPrices(draft, findings)
+  checkEngine(draft, findings)
+}
+
+function checkSecrets({ auth, backends, stores }: Draft, findings: Findings): void {
+  for (const key of ['adminKey', 'keyPepper'] as const) {
+    const secret = auth?.[key]
+    const weakness = secret === undefined ? undefined : weaknessOf(secret)
+    if (weakness) findings.problem(['auth', key], weakness)
+  }
+  if (auth?.adminKey !== undefined && auth.adminKey === auth.keyPepper) {
+    const problem = 'It is the same as auth.adminKey, which callers send.'
+    findings.problem(['auth', 'keyPepper'], { problem, fix: 'Make one with `openssl rand -hex 32`.' })
+  }
+  if (stores?.databaseUrl !== undefined && !findings.isWritten(['auth', 'keyPepper'])) {
+    findings.problem(['auth', 'keyPepper'], {
+      problem: 'A database of its own needs a pepper, which all replicas share.',
+      fix: 'Set WEIR_KEY_PEPPER or WEIR_KEY_PEPPER_FILE; make one with `openssl rand -hex 32`.',
+    })
+  }
+  for (const [name, backend] of Object.entries(backends ?? {})) {
+    const fault = backend?.apiKey === undefined ? undefined : headerFault(backend.apiKey)
+    if (fault) findings.problem(['backends', name, 'apiKey'], fault)
+  }
+}
+
+function checkEngine({ engine, backends }: Draft, findings: Findings): void {
+  const path = ['engine', 'model']
+  if (engine?.model === undefined) return
+  if (!existsSync(engine.model)) {
+    findings.problem(path, { problem: 'There is no such file.', fix: 'Name a GGUF file that exists.' })
+  }
+  if (Object.keys(backends ?? {}).length > 0) findings.warn(path, 'is not used, because there are backends')
+}

@@ -1,0 +1,49 @@
+/** How a command comes to its operations: through the server that runs, else with the database in its own hand. */
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Config } from '../config.ts'
+import { DataDirBusyError } from '../embedded/lock.ts'
+import { loadPeppers } from '../embedded/pepper.ts'
+import { type Database, openDatabase } from '../store/database.ts'
+import { withDeadline } from '../store/deadline.ts'
+import { migrate } from '../store/migrate.ts'
+import { connectControl } from './client.ts'
+import { buildOperations, type Operations } from './operations.ts'
+
+export interface Session {
+  readonly operations: Operations
+  close(): Promise<void>
+}
+
+/** A server that starts holds the database for seconds before it listens to commands. */
+const patienceMs = 20_000
+const openTimeoutMs = 60_000
+
+/** Throws DataDirBusyError when the database is held by something that does not answer, and what opening it throws. */
+export async function openSession(config: Pick<Config, 'stores' | 'auth' | 'tiers'>): Promise<Session> {
+  const { stores } = config
+  const endsAtMs = performance.now() + patienceMs
+  for (;;) {
+    const control = await connectControl(stores.dataDir)
+    if (control) return { operations: control.operations, close: async () => control.close() }
+    try {
+      return await openDirectly(config, await openDatabase(stores))
+    } catch (error) {
+      if (!(error instanceof DataDirBusyError) || performance.now() >= endsAtMs) throw error
+      await delay(200)
+    }
+  }
+}
+
+async function openDirectly(config: Parameters<typeof openSession>[0], database: Database): Promise<Session> {
+  try {
+    const { sql } = database
+    const peppers = loadPeppers(config)
+    await withDeadline(sql`select 1`, openTimeoutMs)
+    await withDeadline(migrate(sql), openTimeoutMs)
+    const { tiers } = config
+    return { operations: buildOperations({ sql, peppers, tiers, forgetKey: () => {} }), close: () => database.close() }
+  } catch (error) {
+    await database.close()
+    throw error
+  }
+}

@@ -1,0 +1,71 @@
+/** The process: read the configuration, build, listen, become ready, and stop well. */
+import { readFileSync } from 'node:fs'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { FastifyInstance } from 'fastify'
+import { pino } from 'pino'
+import { buildApp } from './app.ts'
+import { printBanner, printFirstKey } from './banner.ts'
+import { ensureDataDir } from './config/data-dir.ts'
+import { type LoadedConfig, loadConfig } from './config.ts'
+import { isLoopback } from './domain/loopback.ts'
+import type { Readiness } from './readiness.ts'
+import { describeStartError } from './start-error.ts'
+import { stopWell } from './stop.ts'
+import { ensureFirstKey, type FirstKey } from './store/first-key.ts'
+
+const version: string = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version
+/** Without the database the server is not ready for so long; afterwards this is an outage like a later one. */
+const firstContactMs = 60_000
+const readiness: Readiness = { state: 'starting' }
+
+try {
+  await start(loadConfig({ argv: process.argv.slice(2) }))
+} catch (error) {
+  refuseToStart(error)
+}
+
+async function start({ config, warnings }: LoadedConfig): Promise<void> {
+  ensureDataDir(config.stores.dataDir)
+  const destination = pino.destination({ dest: 1, minLength: 4096, sync: false })
+  // Buffered, but a line is never older than a moment when somebody looks.
+  setInterval(() => destination.flush(), 200).unref()
+  const log = pino({ level: config.log.level }, destination)
+  for (const warning of warnings) log.warn({ warning }, 'configuration')
+
+  let app: FastifyInstance | null = null
+  stopWell({ log, readiness, graceMs: config.server.graceMs, app: () => app })
+  app = await buildApp({ config, log, readiness, version })
+  const firstKey = ensureFirstKey({
+    sql: app.sql,
+    database: app.database,
+    peppers: app.peppers,
+    isLoopback: isLoopback(config.server.host),
+    hasAdminKey: config.auth.adminKey !== undefined,
+  })
+  firstKey.catch(refuseToStart)
+  const url = await app.listen({ host: config.server.host, port: config.server.port })
+  const internalUrl = await app.internalListener.listen()
+  log.info({ url, ...(internalUrl === null ? {} : { internalUrl }), version }, 'listening')
+  destination.flush()
+  void becomeReady(app, firstKey)
+  if (process.stdout.isTTY) await printBanner({ app, config, url, internalUrl, firstKey })
+  else await printFirstKey(url, firstKey)
+}
+
+/** Ready once keys can be checked and it is known that somebody has one, or that this cannot be known yet. */
+async function becomeReady(app: FastifyInstance, firstKey: Promise<FirstKey>): Promise<void> {
+  const known = Promise.all([app.database.firstContact, firstKey])
+  try {
+    await Promise.race([known, delay(firstContactMs, null, { ref: false })])
+    if (readiness.state === 'starting') readiness.state = 'ready'
+  } catch {
+    // Stopped before, or refused: who waits for the first key says why.
+  }
+}
+
+/** A stop in the middle of a start makes what was waited for fail; that is no reason to say anything. */
+function refuseToStart(error: unknown): void {
+  if (readiness.state === 'stopping') return
+  process.stderr.write(describeStartError(error))
+  process.exit(1)
+}

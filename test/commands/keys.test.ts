@@ -1,0 +1,143 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { type TestContext, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { request } from 'undici'
+import { keysCommand } from '../../src/commands/keys.ts'
+import { onEnd } from '../support/cleanup.ts'
+import { createDatabase } from '../support/services.ts'
+import { makeTempDir } from '../support/temp-dir.ts'
+
+const keyPepper = randomBytes(32).toString('base64url')
+
+/** Runs `weir keys …` and returns what it wrote. */
+async function run(env: Readonly<Record<string, string>>, ...argv: readonly string[]) {
+  let stdout = ''
+  let stderr = ''
+  const code = await keysCommand.run(argv, {
+    stdout: { write: text => (stdout += text) },
+    stderr: { write: text => (stderr += text) },
+    env,
+  })
+  return { code, stdout, stderr }
+}
+
+async function startServer(t: TestContext, dataDir: string) {
+  const file = fileURLToPath(new URL('keys-server.ts', import.meta.url))
+  const child = spawn(process.execPath, [file, dataDir], { stdio: ['ignore', 'pipe', 'inherit'] })
+  onEnd(t, () => child.kill('SIGKILL'))
+  const [line] = await once(child.stdout, 'data')
+  return { child, url: String(line).trim() }
+}
+
+test('keys are made, listed and revoked beside a running server that holds the embedded database, and without it', async t => {
+  const env = { WEIR_DATA_DIR: makeTempDir(t) }
+  let key = ''
+  let id = ''
+
+  await t.test('before the first start: the command makes the database itself', async () => {
+    const { code, stdout, stderr } = await run(env, 'create', '--account', 'acme', '--tier', 'free', '--name', 'ci')
+    assert.equal(code, 0, stderr)
+    assert.match(stdout, /^sk-weir-[0-9A-Za-z]{16}-[0-9A-Za-z]{54}\n$/)
+    key = stdout.trim()
+    id = key.slice(8, 24)
+    assert.ok(stderr.includes(id) && !stderr.includes(key))
+  })
+
+  const { child, url } = await startServer(t, env.WEIR_DATA_DIR)
+  const status = async (bearer: string) => {
+    const response = await request(url, { headers: { authorization: `Bearer ${bearer}` } })
+    await response.body.dump()
+    return response.statusCode
+  }
+
+  await t.test('beside the server: it knows the keys at once, and stops knowing them at once', async () => {
+    const created = await run(
+      env,
+      'create',
+      '--account',
+      'acme',
+      '--scopes',
+      'chat,models',
+      '--expires',
+      '30d',
+      '--json',
+    )
+    assert.equal(created.code, 0, created.stderr)
+    const view = JSON.parse(created.stdout)
+    assert.deepEqual([view.account, view.tier, view.scopes, view.models], ['acme', 'free', ['chat', 'models'], null])
+    const days = (Date.parse(view.expires_at) - Date.parse(view.created_at)) / 86_400_000
+    assert.ok(Math.abs(days - 30) < 0.01)
+    assert.equal(await status(view.key), 200)
+    assert.equal(await status(key), 200)
+
+    assert.match((await run(env, 'revoke', id)).stdout, new RegExp(`^${id} revoked at `))
+    assert.equal(await status(key), 401)
+
+    const { data } = JSON.parse((await run(env, 'list', '--json')).stdout)
+    assert.deepEqual(
+      data.map((row: { id: string }) => row.id),
+      [id, view.id],
+    )
+    const table = (await run(env, 'list', '--account', 'acme')).stdout.split('\n')
+    assert.match(table[0] ?? '', /^ID +ACCOUNT +TIER +NAME +SCOPES +MODELS +CREATED +STATE$/)
+    assert.match(table[1] ?? '', new RegExp(`^${id} +acme +free +ci +the tier's +the tier's +\\S+ +revoked \\S+$`))
+    assert.equal(JSON.stringify(table).includes(key), false)
+  })
+
+  await t.test('after it was killed: the command takes the database over', async () => {
+    const exited = once(child, 'exit')
+    child.kill('SIGKILL')
+    await exited
+    const { code, stdout } = await run(env, 'list', '--json')
+    assert.equal(code, 0)
+    assert.equal(JSON.parse(stdout).data.length, 2)
+  })
+})
+
+test('with a PostgreSQL of its own the command needs no server, but the pepper', async t => {
+  const env = { WEIR_DATA_DIR: makeTempDir(t), DATABASE_URL: await createDatabase(t) }
+  const without = await run(env, 'create', '--account', 'acme')
+  assert.equal(without.code, 1)
+  assert.match(without.stderr, /WEIR_KEY_PEPPER/)
+  const { code, stdout } = await run({ ...env, WEIR_KEY_PEPPER: keyPepper }, 'create', '--account', 'acme')
+  assert.equal(code, 0)
+  assert.match(stdout, /^sk-weir-/)
+})
+
+test('what is not understood is said, with the usage, and nothing is opened', async t => {
+  const dataDir = makeTempDir(t)
+  const env = { WEIR_DATA_DIR: dataDir, DATABASE_URL: 'postgres://nobody@127.0.0.1:1/nothing' }
+  const cases: [string[], RegExp][] = [
+    [[], /create.*list.*revoke/],
+    [['destroy'], /create.*list.*revoke/],
+    [['create'], /needs --account/],
+    [['create', '--account', 'a', '--scopes', 'chat,root'], /no scope "root"/],
+    [['create', '--account', 'a', '--expires', 'tomorrow'], /--expires/],
+    [['create', '--account', 'a', '--password', 'x'], /--password/],
+    [['revoke'], /the id of one key/],
+    [['list', 'more'], /flags only/],
+  ]
+  for (const [argv, message] of cases) {
+    const { code, stdout, stderr } = await run(env, ...argv)
+    assert.deepEqual([code, stdout], [2, ''], argv.join(' '))
+    assert.match(stderr, message)
+    assert.match(stderr, /Usage:/)
+  }
+  const pasted = await run(env, 'revoke', `sk-weir-${'x'.repeat(71)}`)
+  assert.equal(pasted.code, 2)
+  assert.equal(pasted.stderr.includes('xxxx'), false)
+  assert.equal((await run(env, '--help')).code, 0)
+  const unknown = await run({ ...env, PORT: 'many' }, 'list')
+  assert.equal(unknown.code, 1)
+  assert.match(unknown.stderr, /PORT/)
+})
+
+test('a database that is not there is an error in words', async t => {
+  const env = { WEIR_DATA_DIR: makeTempDir(t), DATABASE_URL: 'postgres://nobody@127.0.0.1:1/nothing' }
+  const { code, stderr } = await run({ ...env, WEIR_KEY_PEPPER: keyPepper }, 'list')
+  assert.equal(code, 1)
+  assert.match(stderr, /the database cannot be reached/)
+})

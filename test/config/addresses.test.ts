@@ -1,0 +1,67 @@
+import { testProblems } from './load.ts'
+
+testProblems({
+  'a backend URL that ends in /v1': {
+    yaml: 'backends:\n  a: { url: "http://a:8080/v1/", discover: true }\n',
+    where: 'weir.yaml:2:13',
+    key: 'backends.a.url',
+    problem: /ends in \/v1/,
+    fix: /^Write http:\/\/a:8080\.$/,
+  },
+  'a backend URL that is none': {
+    yaml: 'backends:\n  a: { url: "http://a:99999", discover: true }\n',
+    where: 'weir.yaml:2:13',
+    key: 'backends.a.url',
+    problem: /no URL/,
+    fix: /http/,
+  },
+  'a CIDR that is none': {
+    yaml: 'server:\n  trustedProxies: [10.0.0.0/8, proxy.local/8]\n',
+    where: 'weir.yaml:2:32',
+    key: 'server.trustedProxies[1]',
+    problem: /no CIDR/,
+    fix: /10\.0\.0\.0\/8/,
+  },
+  'a CIDR without length': {
+    yaml: 'server:\n  trustedProxies: [10.0.0.1]\n',
+    where: 'weir.yaml:2:20',
+    key: 'server.trustedProxies[0]',
+    problem: /no length/,
+    fix: /10\.0\.0\.1\/32/,
+  },
+  'a CIDR that is too long': {
+    yaml: 'server:\n  trustedProxies: ["fd00::/129"]\n',
+    where: 'weir.yaml:2:20',
+    key: 'server.trustedProxies[0]',
+    problem: /not from 0 to 128/,
+    fix: /fd00::\/128/,
+  },
+  'an origin with a path': {
+    yaml: 'server:\n  corsOrigins: [https://a.example/]\n',
+    where: 'weir.yaml:2:17',
+    key: 'server.corsOrigins[0]',
+    problem: /no origin/,
+    fix: /without a path/,
+  },
+  'a host with a port': {
+    yaml: 'server: { host: "0.0.0.0:80" }',
+    where: 'weir.yaml:1:17',
+    key: 'server.host',
+    problem: /neither/,
+    fix: /without port/,
+  },
+  'both listeners on one port': {
+    yaml: 'server:\n  port: 80\n  internalPort: 80\n',
+    where: 'weir.yaml:3:17',
+    key: 'server.internalPort',
+    problem: /same as server\.port/,
+    fix: /ports of their own/,
+  },
+  'a model file that is not there': {
+    yaml: 'engine: { model: gone.gguf }',
+    where: 'weir.yaml:1:18',
+    key: 'engine.model',
+    problem: /no such file/,
+    fix: /GGUF/,
+  },
+})

@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { buildCatalog, type Model } from '../../src/domain/catalog.ts'
+import { pickTarget } from '../../src/domain/picker.ts'
+
+const model = (id: string, aliases: string[] = []): Model => ({
+  id,
+  aliases,
+  created: 1,
+  ownedBy: 'weir',
+  contextLength: null,
+  maxOutputTokens: 100,
+  promptCache: 'shared',
+  targets: [{ backend: 'a', model: id, weight: 1, endpoints: new Set(['chat']) }],
+})
+const offers = (backend: string, ...ids: string[]) => ({
+  backend,
+  models: ids.map(id => ({ id, contextLength: null })),
+})
+
+test('models are found by name and alias; a name beats an alias', () => {
+  const catalog = buildCatalog([model('one', ['two', 'uno']), model('two')], [], 1)
+  assert.equal(catalog.find('uno')?.id, 'one')
+  assert.equal(catalog.find('two')?.id, 'two')
+  assert.equal(catalog.find('three'), undefined)
+})
+
+test('a model that several backends offer has a target on each', () => {
+  const catalog = buildCatalog([], [offers('a', 'm'), offers('b', 'm', 'n')], 1)
+  assert.deepEqual(
+    catalog.find('m')?.targets.map(target => target.backend),
+    ['a', 'b'],
+  )
+  assert.deepEqual(
+    catalog.models.map(({ id }) => id),
+    ['m', 'n'],
+  )
+})
+
+test('a configured model, by name or alias, is not touched by discovery', () => {
+  const catalog = buildCatalog([model('m', ['n'])], [offers('b', 'm', 'n')], 1)
+  assert.deepEqual(
+    catalog.models.map(({ id }) => id),
+    ['m'],
+  )
+  assert.deepEqual(
+    catalog.find('n')?.targets.map(target => target.backend),
+    ['a'],
+  )
+})
+
+test('the picker takes the least loaded target for its weight that serves the endpoint', () => {
+  const targets = [
+    { backend: 'a', model: 'm', weight: 1, endpoints: new Set(['chat'] as const) },
+    { backend: 'b', model: 'm', weight: 3, endpoints: new Set(['chat'] as const) },
+    { backend: 'c', model: 'm', weight: 0, endpoints: new Set(['chat'] as const) },
+    { backend: 'd', model: 'm', weight: 1, endpoints: new Set(['embeddings'] as const) },
+  ]
+  const load: Record<string, number> = { a: 0, b: 0, c: 0, d: 9 }
+  const pick = (endpoint: 'chat' | 'embeddings' | 'completions') =>
+    pickTarget(targets, endpoint, name => load[name] ?? 0)?.backend
+  assert.equal(pick('chat'), 'b')
+  load['b'] = 3
+  assert.equal(pick('chat'), 'a')
+  assert.equal(pick('embeddings'), 'd')
+  assert.equal(pick('completions'), undefined)
+})

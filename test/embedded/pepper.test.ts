@@ -1,0 +1,35 @@
+import assert from 'node:assert/strict'
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { makeApiKey, parseApiKey } from '../../src/domain/api-key.ts'
+import { loadPeppers } from '../../src/embedded/pepper.ts'
+import { makeTempDir } from '../support/temp-dir.ts'
+
+const auth = { keyCacheTtlMs: 30_000 }
+
+test('the embedded pepper is made once, kept for its owner alone, and can be moved to WEIR_KEY_PEPPER', t => {
+  const dataDir = join(makeTempDir(t), 'data')
+  const { key } = makeApiKey(loadPeppers({ stores: { dataDir }, auth }))
+  const file = join(dataDir, 'pepper')
+  assert.equal(statSync(file).mode & 0o777, 0o600)
+  assert.equal(statSync(dataDir).mode & 0o777, 0o700)
+  assert.ok(parseApiKey(loadPeppers({ stores: { dataDir }, auth }), key))
+  const keyPepper = readFileSync(file, 'utf8').trim()
+  const databaseUrl = 'postgres://db/weir'
+  assert.ok(parseApiKey(loadPeppers({ stores: { dataDir, databaseUrl }, auth: { ...auth, keyPepper } }), key))
+})
+
+test('K10: with a database of its own a pepper has to be given, and not a short one', t => {
+  const dataDir = join(makeTempDir(t), 'data')
+  const stores = { dataDir, databaseUrl: 'postgres://db/weir' }
+  assert.throws(() => loadPeppers({ stores, auth }), /WEIR_KEY_PEPPER is needed with DATABASE_URL/)
+  assert.throws(() => loadPeppers({ stores, auth: { ...auth, keyPepper: 'x'.repeat(31) } }), /at least 32/)
+  assert.equal(existsSync(dataDir), false)
+})
+
+test('a pepper file that has been emptied is an error, not a new pepper', t => {
+  const dataDir = makeTempDir(t)
+  writeFileSync(join(dataDir, 'pepper'), '\n')
+  assert.throws(() => loadPeppers({ stores: { dataDir }, auth }), /does not hold a pepper/)
+})

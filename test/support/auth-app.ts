@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict'
+import type { TestContext } from 'node:test'
+import fastify, { type FastifyInstance } from 'fastify'
+import auth, { getPrincipal } from '../../plugins/auth.ts'
+import postgresPlugin from '../../plugins/postgres.ts'
+import { makeApiKey } from '../../src/domain/api-key.ts'
+import { WeirError } from '../../src/errors.ts'
+import { scopeNames } from '../../src/schemas/config/tiers.ts'
+import { defaultAccount } from '../../src/store/accounts.ts'
+import { insertKey, type NewKeyRow } from '../../src/store/keys.ts'
+import { onEnd } from './cleanup.ts'
+import { configOf } from './config.ts'
+import { makeTempDir } from './temp-dir.ts'
+import { until } from './until.ts'
+
+export const adminKey = `an admin key ${'of any shape '.repeat(3)}`.trim()
+
+/**
+ * A server with authentication alone: for every scope a route of its name that needs it and answers with the principal.
+ * `lines` is its log.
+ */
+export async function buildAuthApp(t: TestContext, databaseUrl: string, keyCacheTtlMs = 30_000) {
+  const lines: string[] = []
+  const app = fastify({ logger: { level: 'info', stream: { write: line => lines.push(line) } } })
+  onEnd(t, () => app.close())
+  const config = configOf({
+    WEIR_DATA_DIR: makeTempDir(t),
+    DATABASE_URL: databaseUrl,
+    WEIR_KEY_PEPPER: 'a pepper that is long enough for tests',
+    WEIR_ADMIN_KEY: adminKey,
+  })
+  await app.register(postgresPlugin, { config })
+  await app.register(auth, { config: { ...config, auth: { ...config.auth, keyCacheTtlMs } } })
+  app.setErrorHandler((error, _request, reply) => {
+    assert.ok(error instanceof WeirError)
+    return reply.code(error.statusCode).headers(error.headers).send(error.body)
+  })
+  for (const scope of scopeNames) {
+    app.get(`/${scope}`, { onRequest: [app.authenticate, app.requireScope(scope)] }, async request => {
+      const { scopes, ...rest } = getPrincipal(request)
+      return { ...rest, scopes: [...scopes] }
+    })
+  }
+  await app.ready()
+  return { app, lines }
+}
+
+/** The same, when its database answers. */
+export async function buildReadyAuthApp(t: TestContext, databaseUrl: string, keyCacheTtlMs?: number) {
+  const built = await buildAuthApp(t, databaseUrl, keyCacheTtlMs)
+  await until('the database is ready', () => built.app.database.state === 'ready')
+  return built
+}
+
+/** Makes a key of the default account, or as `changes` say, and returns it. */
+export async function storeKey(app: FastifyInstance, changes: Partial<NewKeyRow> = {}): Promise<string> {
+  const { key, ...identity } = makeApiKey(app.peppers)
+  const row = { accountId: defaultAccount.id, name: 'a key', scopes: null, models: null, createdAt: new Date() }
+  await insertKey(app.sql, { ...identity, ...row, expiresAt: null, ...changes })
+  return key
+}
+
+/** How often the database has looked for a key since it was made. */
+export async function countLookups(app: FastifyInstance): Promise<number> {
+  // Every connection keeps its own numbers until it is told to hand them over.
+  await Promise.all(Array.from({ length: 20 }, () => app.sql`select pg_stat_force_next_flush(), pg_sleep(0.01)`))
+  await Promise.all(Array.from({ length: 20 }, () => app.sql`select pg_sleep(0.01)`))
+  const [row] = await app.sql`
+    select coalesce(sum(idx_scan), 0)::int as n from pg_stat_user_indexes where indexrelname = 'api_keys_pkey'`
+  return row?.['n']
+}

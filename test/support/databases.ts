@@ -1,0 +1,21 @@
+import type { TestContext } from 'node:test'
+import type { Sql } from 'postgres'
+import { openDatabase } from '../../src/store/database.ts'
+import { migrate } from '../../src/store/migrate.ts'
+import { onEnd } from './cleanup.ts'
+import { createDatabase } from './services.ts'
+import { makeTempDir } from './temp-dir.ts'
+
+/** The two databases that every store has to work with, each opened as the program opens it. */
+export const databaseKinds = ['embedded', 'PostgreSQL'] as const
+export type DatabaseKind = (typeof databaseKinds)[number]
+
+/** An open database with the newest schema, closed when the test ends. The embedded one takes seconds: share it. */
+export async function openTestDatabase(t: TestContext, kind: DatabaseKind): Promise<Sql> {
+  const dataDir = makeTempDir(t)
+  const stores = kind === 'embedded' ? { dataDir } : { dataDir, databaseUrl: await createDatabase(t) }
+  const database = await openDatabase(stores)
+  onEnd(t, () => database.close())
+  await migrate(database.sql)
+  return database.sql
+}

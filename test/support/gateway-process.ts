@@ -1,0 +1,152 @@
+import { spawn } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import type { TestContext } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { onEnd } from './cleanup.ts'
+import { within } from './inbox.ts'
+import { startReaper } from './reaper.ts'
+
+export interface Exit {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+}
+
+/** A gateway as its operator runs it: a process of its own, known by its signals, its log and its ports. */
+export interface GatewayProcess {
+  readonly url: string
+  /** Of the second listener; undefined without INTERNAL_PORT. */
+  readonly internalUrl: string | undefined
+  readonly pid: number
+  /** Its own working directory, a fresh one unless given; `.weir` is made in it. */
+  readonly folder: string
+  readonly stdout: readonly string[]
+  readonly stderr: readonly string[]
+  /** stdout's lines that are JSON. */
+  logs(): Record<string, unknown>[]
+  kill(signal?: NodeJS.Signals): void
+  readonly exit: Promise<Exit>
+}
+
+export interface GatewayOptions {
+  env?: Record<string, string>
+  flags?: string[]
+  /** A folder that outlives the process, for tests that start a second one on the same data. */
+  folder?: string
+  /** Arguments for node itself, before the program. */
+  nodeFlags?: string[]
+  /** Another program with the same log contract. */
+  program?: string
+  withinMs?: number
+}
+
+const MAX_LAST_WORDS_MS = 1_000
+const SERVER = fileURLToPath(new URL('../../src/server.ts', import.meta.url))
+
+/** Starts a gateway on a free port and waits until its log says `listening`. It is killed when the test ends. */
+export async function startGateway(t: TestContext, options: GatewayOptions = {}): Promise<GatewayProcess> {
+  const { gateway, listening } = await spawnGateway(t, options)
+  const { withinMs = 30_000 } = options
+  const failed = gateway.exit.then(({ code, signal }) => {
+    throw new Error(`the gateway ended (${code ?? signal}) before it listened:\n${describe(gateway)}`)
+  })
+  // Later exits are the test's business.
+  failed.catch(() => undefined)
+  const started = Promise.race([listening, failed])
+  const { url, internalUrl } = await within(
+    started,
+    withinMs,
+    () => `the gateway did not listen within ${withinMs} ms:\n${describe(gateway)}`,
+  )
+  return Object.assign(gateway, { url, internalUrl })
+}
+
+/** For a gateway that is expected to refuse to start: what it said and how it ended. */
+export async function runGateway(t: TestContext, options: GatewayOptions = {}): Promise<Exit & { output: string }> {
+  const { gateway } = await spawnGateway(t, options)
+  const { withinMs = 30_000 } = options
+  const exit = await within(
+    gateway.exit,
+    withinMs,
+    () => `the gateway still runs after ${withinMs} ms:\n${describe(gateway)}`,
+  )
+  return { ...exit, output: describe(gateway) }
+}
+
+interface Addresses {
+  url: string
+  internalUrl: string | undefined
+}
+
+async function spawnGateway(
+  t: TestContext,
+  { env = {}, flags = [], nodeFlags = [], program = SERVER, ...given }: GatewayOptions,
+): Promise<{ gateway: GatewayProcess; listening: Promise<Addresses> }> {
+  const folder = given.folder ?? (await mkdtemp(join(tmpdir(), 'weir-test-gateway-')))
+  if (given.folder === undefined) onEnd(t, () => rm(folder, { recursive: true, force: true }))
+  const child = spawn(process.execPath, [...nodeFlags, program, ...flags], {
+    cwd: folder,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    // Nothing of the machine's own settings: a DATABASE_URL or NODE_OPTIONS in a shell must not decide a test.
+    env: { PATH: process.env['PATH'], HOME: folder, HOST: '127.0.0.1', PORT: '0', LOG_LEVEL: 'info', ...env },
+  })
+  const exit = new Promise<Exit>((resolve, reject) => {
+    child.once('error', reject)
+    child.once('close', (code, signal) => resolve({ code, signal }))
+    // Output is whole at `close`; a grandchild that holds the pipes open must not hide that the gateway has gone.
+    child.once('exit', (code, signal) => setTimeout(() => resolve({ code, signal }), MAX_LAST_WORDS_MS).unref())
+  })
+  const pid = child.pid ?? 0
+  // Should the test file itself be killed, the gateway goes too; a folder that was given stays.
+  const callOffReaper = pid === 0 ? () => undefined : startReaper(pid, given.folder === undefined ? folder : undefined)
+  void exit.then(callOffReaper, callOffReaper)
+  onEnd(t, async () => {
+    child.kill('SIGKILL')
+    await exit
+  })
+  const stderr: string[] = []
+  createInterface({ input: child.stderr }).on('line', line => stderr.push(line))
+  const stdout: string[] = []
+  const listening = new Promise<Addresses>(resolve => {
+    createInterface({ input: child.stdout }).on('line', line => {
+      stdout.push(line)
+      const addresses = findAddresses(line)
+      if (addresses !== undefined) resolve(addresses)
+    })
+  })
+  const gateway: GatewayProcess = {
+    url: '',
+    internalUrl: undefined,
+    pid,
+    folder,
+    stdout,
+    stderr,
+    logs: () => stdout.map(parseLog).filter(log => log !== undefined),
+    kill: (signal = 'SIGTERM') => void child.kill(signal),
+    exit,
+  }
+  return { gateway, listening }
+}
+
+/** The line that says so: `{"msg":"listening","url":"http://…","internalUrl":"http://…"}`. */
+function findAddresses(line: string): Addresses | undefined {
+  const log = parseLog(line)
+  const { msg, url, internalUrl } = log ?? {}
+  if (typeof msg !== 'string' || !msg.includes('listening') || typeof url !== 'string') return undefined
+  return { url, internalUrl: typeof internalUrl === 'string' ? internalUrl : undefined }
+}
+
+function parseLog(line: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(line)
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function describe({ stdout, stderr }: GatewayProcess): string {
+  return [...stdout.slice(-30), ...stderr.slice(-30)].join('\n')
+}

@@ -1,0 +1,84 @@
+/** A whole gateway in this process, listening on a free port, with a real database of its own. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Writable } from 'node:stream'
+import type { TestContext } from 'node:test'
+import type { FastifyInstance } from 'fastify'
+import OpenAI from 'openai'
+import { pino } from 'pino'
+import { buildApp } from '../../src/app.ts'
+import { loadConfig } from '../../src/config.ts'
+import type { Readiness } from '../../src/readiness.ts'
+import { onEnd } from './cleanup.ts'
+import { contractOf } from './contract.ts'
+import { createDatabase } from './services.ts'
+import { buildValidatedFetch } from './validated-fetch.ts'
+
+export const adminKey = 'test-admin-key-0123456789-0123456789'
+
+export interface GatewayOptions {
+  /** Variables beside those that every test gateway has. */
+  readonly env?: Record<string, string>
+  /** The text of its weir.yaml. */
+  readonly yaml?: string
+  /** Called before it listens, to add what a test needs beside the routes there are. */
+  readonly prepare?: (app: FastifyInstance) => void
+}
+
+export interface Gateway {
+  readonly app: FastifyInstance
+  /** Without a path: `http://127.0.0.1:PORT`. */
+  readonly url: string
+  readonly port: number
+  readonly internalUrl: string | null
+  readonly readiness: Readiness
+  /** The official SDK, as an administrator; it does not try again unless told to. Its answers are held to the contract. */
+  readonly openai: OpenAI
+  /** For what the SDK does not send: its answers, too, are held to the OpenAPI document. */
+  readonly fetch: typeof fetch
+  /** Every line of its log so far. */
+  readonly logLines: Record<string, unknown>[]
+  readonly dataDir: string
+}
+
+export async function buildGateway(t: TestContext, options: GatewayOptions = {}): Promise<Gateway> {
+  const folder = mkdtempSync(join(tmpdir(), 'weir-gateway-'))
+  const dataDir = join(folder, 'data')
+  if (options.yaml !== undefined) writeFileSync(join(folder, 'weir.yaml'), options.yaml)
+  const env = {
+    HOST: '127.0.0.1',
+    PORT: '0',
+    WEIR_DATA_DIR: dataDir,
+    WEIR_ADMIN_KEY: adminKey,
+    WEIR_KEY_PEPPER: 'test-pepper-0123456789-0123456789-0123',
+    DATABASE_URL: await createDatabase(t),
+    ...options.env,
+  }
+  const { config } = loadConfig({ argv: [], env, cwd: folder })
+  const logLines: Record<string, unknown>[] = []
+  const log = pino({ level: config.log.level }, collectLines(logLines))
+  const readiness: Readiness = { state: 'ready' }
+  const app = await buildApp({ config, log, readiness, version: '0.0.0-test' })
+  onEnd(t, async () => {
+    await app.close()
+    rmSync(folder, { recursive: true, force: true })
+  })
+  options.prepare?.(app)
+  const url = await app.listen({ host: config.server.host, port: config.server.port })
+  const internalUrl = await app.internalListener.listen()
+  await app.database.firstContact
+  const validated = buildValidatedFetch(t, () => contractOf(app.swagger()))
+  const openai = new OpenAI({ apiKey: adminKey, baseURL: `${url}/v1`, maxRetries: 0, fetch: validated })
+  const port = Number(new URL(url).port)
+  return { app, url, port, internalUrl, readiness, openai, fetch: validated, logLines, dataDir }
+}
+
+function collectLines(lines: Record<string, unknown>[]): Writable {
+  return new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      for (const line of chunk.toString('utf8').split('\n')) if (line !== '') lines.push(JSON.parse(line))
+      done()
+    },
+  })
+}

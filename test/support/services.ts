@@ -1,0 +1,87 @@
+import { randomUUID } from 'node:crypto'
+import type { TestContext } from 'node:test'
+import { Redis } from 'ioredis'
+import postgres from 'postgres'
+import { onEnd } from './cleanup.ts'
+import type { Daemon } from './daemon.ts'
+import { startPostgresServer } from './postgres-server.ts'
+import { REDIS_DATABASES, startRedisServer } from './redis-server.ts'
+
+// The runner passes its environment on to the test files it starts.
+const POSTGRES = 'WEIR_TEST_POSTGRES_URL'
+const REDIS = 'WEIR_TEST_REDIS_URL'
+
+let running: Daemon[] = []
+
+/** Called once by the test runner before the first file: starts one PostgreSQL and one Redis for all of them. */
+export async function globalSetup(): Promise<void> {
+  const [sql, redis] = await Promise.allSettled([startPostgresServer(), startRedisServer()])
+  running = [sql, redis].flatMap(result => (result.status === 'fulfilled' ? [result.value] : []))
+  if (sql.status === 'rejected' || redis.status === 'rejected') {
+    await globalTeardown()
+    throw sql.status === 'rejected' ? sql.reason : redis.status === 'rejected' && redis.reason
+  }
+  process.env[POSTGRES] = sql.value.url
+  process.env[REDIS] = redis.value.url
+}
+
+/** Called by the runner at the end and on SIGINT and SIGTERM; the reapers do it when the runner is killed. */
+export async function globalTeardown(): Promise<void> {
+  await Promise.all(running.splice(0).map(server => server.remove()))
+}
+
+/** The shared PostgreSQL's maintenance database. Tests want `createDatabase`. */
+export function postgresUrl(): string {
+  return getAddress(POSTGRES)
+}
+
+/** The shared Redis, database 0. Tests that write want `createRedisDatabase`. */
+export function redisUrl(): string {
+  return getAddress(REDIS)
+}
+
+/** An empty PostgreSQL database of the test's own, dropped with all its connections when the test ends. */
+export async function createDatabase(t: TestContext): Promise<string> {
+  const name = `test_${randomUUID().replaceAll('-', '')}`
+  await runSql(`CREATE DATABASE ${name}`)
+  onEnd(t, () => runSql(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`))
+  const url = new URL(postgresUrl())
+  url.pathname = name
+  return url.href
+}
+
+/** An empty Redis database of the test's own (keys are apart; scripts, settings and CLIENT PAUSE are the server's). */
+export async function createRedisDatabase(t: TestContext): Promise<string> {
+  const taken = await runRedis(redisUrl(), redis => redis.incr('databases-taken'))
+  const url = `${redisUrl()}/${1 + (taken % (REDIS_DATABASES - 1))}`
+  onEnd(t, () => runRedis(url, redis => redis.flushdb()))
+  return url
+}
+
+function getAddress(name: string): string {
+  const url = process.env[name]
+  if (url === undefined) {
+    throw new Error(
+      'No database is running: start tests by `npm test`, or with --test-global-setup=test/support/services.ts',
+    )
+  }
+  return url
+}
+
+async function runSql(statement: string): Promise<void> {
+  const sql = postgres(postgresUrl(), { max: 1, onnotice: () => undefined })
+  try {
+    await sql.unsafe(statement)
+  } finally {
+    await sql.end({ timeout: 1 })
+  }
+}
+
+async function runRedis<T>(url: string, command: (redis: Redis) => Promise<T>): Promise<T> {
+  const redis = new Redis(url)
+  try {
+    return await command(redis)
+  } finally {
+    redis.disconnect()
+  }
+}
