@@ -1,4 +1,4 @@
-import type { PathStep } from '../../src/domain/param-path.ts'
+import type { PathStep } from '../../src/schemas/param-path.ts'
 
 /** A schema as far as the walk reads it. */
 export interface SchemaNode {
