@@ -44,7 +44,8 @@ export default fp(
 export function beginRequest(request: FastifyRequest, reply: FastifyReply): void {
   request.startedAt = performance.now()
   reply.header('x-request-id', request.id)
-  reply.raw.once('close', () => record(request, reply))
+  // A step later: what else listens has by then told the call that its caller left.
+  reply.raw.once('close', () => queueMicrotask(() => record(request, reply)))
 }
 
 /** Whole milliseconds since the request came in. */
