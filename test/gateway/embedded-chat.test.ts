@@ -214,12 +214,11 @@ test('the embedded engine chats through the SDK', { timeout: 60_000 }, async t =
     leave.abort()
     await left
     await eventually('its slot is free', async () => (await countBusy()) === 0, { withinMs: 1000 })
-    const lines = await eventually('both are in the log', () => {
-      const found = gateway.logLines.filter(entry => entry['operation'] === 'completions')
-      return found.filter(entry => entry['outcome'] === 'client-gone').length === 2 && found
-    })
+    const leavers = () =>
+      gateway.logLines.filter(entry => entry['operation'] === 'completions' && entry['outcome'] === 'client-gone')
+    await eventually('both are in the log', () => leavers().length === 2)
     assert.deepEqual(
-      lines.slice(-2).map(line => line['status']),
+      leavers().map(line => line['status']),
       [200, 499],
     )
   })
