@@ -54,6 +54,8 @@ export default fp(
     app.decorate('backends', {
       stream: async (call, reply) => {
         const route = await chooseRoute(app, backends, call)
+        // The caller may leave before anything is sent: then there is nobody to answer.
+        if (reply.raw.destroyed) return void reply.hijack()
         const headers = { ...plainHeaders(reply), 'openai-processing-ms': '' }
         const streamReply = {
           raw: reply.raw,
@@ -65,11 +67,11 @@ export default fp(
           },
         }
         await streamAnswer(call, route, streamReply, live)
-        // The caller may have left before anything was sent: then there is nobody to answer.
         if (!reply.sent) reply.hijack()
       },
       collect: async (call, reply) => {
         const route = await chooseRoute(app, backends, call)
+        if (reply.raw.destroyed) return null
         return collectAnswer(call, route, reply.raw, live)
       },
       states: () => Object.fromEntries(watches.map(watch => [watch.name, watch.state])),

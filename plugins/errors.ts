@@ -63,7 +63,7 @@ function findHostFault({ httpVersion, rawHeaders }: IncomingMessage): WeirError 
 }
 
 /** Answers with this error, in OpenAI's shape and with its retry headers. */
-export function sendError(reply: FastifyReply, error: WeirError): FastifyReply {
+function sendError(reply: FastifyReply, error: WeirError): FastifyReply {
   return reply
     .code(error.statusCode)
     .headers(error.headers)

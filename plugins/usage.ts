@@ -44,7 +44,7 @@ export default fp(
 export function beginRequest(request: FastifyRequest, reply: FastifyReply): void {
   request.startedAt = performance.now()
   reply.header('x-request-id', request.id)
-  // A step later: what else listens has by then told the call that its caller left.
+  // Those who end the call when its caller leaves listen to the same event, after us: what they find out belongs here.
   reply.raw.once('close', () => queueMicrotask(() => record(request, reply)))
 }
 
@@ -69,17 +69,17 @@ function record(request: FastifyRequest, reply: FastifyReply): void {
       ...(typeof asked === 'string' && clientRequestId.test(asked) ? { clientRequestId: asked } : {}),
       ...(principal === null ? {} : { account: principal.accountName, key: principal.keyId ?? 'admin' }),
       ...(model === null ? {} : { model: model.model.id }),
-      ...(call === null ? {} : callFields(call)),
+      ...(call === null ? {} : callFields(call, reply.raw.writableFinished)),
       ...(firstTokenMs === null ? {} : { firstTokenMs: Math.round(firstTokenMs * 100) / 100 }),
     },
     'request',
   )
 }
 
-const callFields = (call: CallRecord) => ({
+const callFields = (call: CallRecord, isDelivered: boolean) => ({
   backend: call.backend,
   attempts: call.attempts,
-  outcome: call.fault?.kind ?? 'ok',
+  outcome: call.fault?.kind ?? (isDelivered ? 'ok' : 'client-gone'),
   ...(call.fault === null ? {} : { reason: call.fault.message }),
   ...(call.usage === null
     ? {}

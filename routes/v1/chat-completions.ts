@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import { checkMediaUrls } from '../../src/domain/media-url.ts'
+import { checkChatRequest } from '../../src/domain/request-rules.ts'
 import { ChatChunkSchema } from '../../src/schemas/chat-chunk.ts'
 import { type ChatRequest, ChatRequestSchema } from '../../src/schemas/chat-request.ts'
 import { ChatResponseSchema } from '../../src/schemas/chat-response.ts'
@@ -31,7 +31,7 @@ export default async function chatCompletions(app: FastifyInstance, { urlImages 
       },
     },
     async (request, reply) => {
-      checkMediaUrls(request.body.messages, urlImages)
+      checkChatRequest(request.body, { allowRemoteImages: urlImages })
       return answer(app, buildCall(request, reply, { operation: 'chat', prompts: 1 }), reply)
     },
   )

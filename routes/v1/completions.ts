@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify'
+import { checkCompletionRequest } from '../../src/domain/request-rules.ts'
 import { type CompletionRequest, CompletionRequestSchema } from '../../src/schemas/completion-request.ts'
 import { CompletionResponseSchema } from '../../src/schemas/completion-response.ts'
 import { inferenceErrors } from '../../src/schemas/error-body.ts'
@@ -28,6 +29,7 @@ export default async function completions(app: FastifyInstance): Promise<void> {
       },
     },
     async (request, reply) => {
+      checkCompletionRequest(request.body)
       const prompts = countPrompts(request.body.prompt)
       return answer(app, buildCall(request, reply, { operation: 'completions', prompts }), reply)
     },

@@ -16,8 +16,11 @@ export interface AttemptRequest {
 
 /** Where an attempt puts what it receives. `onEnd` or `onFault` is called exactly once, last. */
 export interface AttemptSink {
-  /** The next bytes of a 2xx answer of the expected kind; may throw a Fault, which ends the attempt. */
-  onData(chunk: Buffer): void
+  /**
+   * The next bytes of a 2xx answer of the expected kind. False where they do not bring the answer on: then they do not put
+   * off the idle timeout. May throw a Fault, which ends the attempt.
+   */
+  onData(chunk: Buffer): boolean
   /** The answer is whole, as far as HTTP can tell; may throw a Fault. */
   onEnd(): void
   onFault(fault: Fault): void
@@ -73,6 +76,16 @@ export class Attempt implements Dispatcher.DispatchHandler {
     if (this.#state !== 'over') this.#timer.contentBegan()
   }
 
+  /**
+   * All that was wanted has come. What is left, such as the closing chunk, is read for a moment, so that the connection
+   * can be used again, also where the caller is slow to take the answer.
+   */
+  answered(): void {
+    if (this.#state === 'over') return
+    this.#timer.answered()
+    this.#controller?.resume()
+  }
+
   pause(): void {
     this.#timer.pause()
     this.#controller?.pause()
@@ -111,8 +124,9 @@ export class Attempt implements Dispatcher.DispatchHandler {
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     this.#received += chunk.length
     if (this.#state === 'data') {
-      this.#timer.touch()
-      this.#guard(() => this.#sink.onData(chunk))
+      this.#guard(() => {
+        if (this.#sink.onData(chunk)) this.#timer.touch()
+      })
     } else if (this.#state === 'error-body') {
       this.#errorBody.push(chunk)
       if (this.#received >= maxErrorBodyBytes) {

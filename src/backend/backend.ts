@@ -19,7 +19,7 @@ export interface BackendRequest {
 }
 
 /** What can be done to a request that is under way. */
-export type AttemptHandle = Pick<Attempt, 'abort' | 'pause' | 'resume' | 'contentBegan'>
+export type AttemptHandle = Pick<Attempt, 'abort' | 'pause' | 'resume' | 'contentBegan' | 'answered'>
 
 /** One inference server: its connections, and what is known about it. */
 export class Backend {
@@ -140,6 +140,10 @@ export class Backend {
       pause: () => current.pause(),
       resume: () => current.resume(),
       contentBegan: () => current.contentBegan(),
+      answered: () => {
+        leave()
+        current.answered()
+      },
     }
   }
 

@@ -18,7 +18,7 @@ export interface ClientStreamEvents {
   readonly onStall: () => void
 }
 
-export const streamHeaders = {
+const streamHeaders = {
   'content-type': 'text/event-stream; charset=utf-8',
   'cache-control': 'no-cache, no-transform',
   'x-accel-buffering': 'no',
@@ -108,6 +108,8 @@ export class ClientStream {
     if (this.#state !== 'committed') return
     this.#stop()
     this.#raw.end()
+    // 'close' comes when the last byte is out, and clears it.
+    this.#stallTimer = setTimeout(() => this.#events.onStall(), this.#times.stallMs)
   }
 
   /** Gives the reply back unsent, for an ordinary error. Only while holding. */

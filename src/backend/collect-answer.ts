@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import { Assembler } from '../domain/assemble.ts'
 import { choicesOf, hasContent, isObject, type Json } from '../domain/chat-event.ts'
-import { formatUsage, parseTimings, parseUsage, UsageTally } from '../domain/usage.ts'
+import { formatUsage, parseTimings, parseUsage, type Usage, UsageTally } from '../domain/usage.ts'
 import type { AttemptSink } from './attempt.ts'
 import type { AttemptHandle } from './backend.ts'
 import { type Call, callPath, faultContext, type Route } from './call.ts'
@@ -14,9 +14,13 @@ const maxAnswerBytes = 64 * 1024 * 1024
 
 /** A sink that ends with a value. */
 interface Collector {
-  /** Takes the next bytes; true once nothing more is needed. May throw a Fault, as onEnd may. */
+  /** Takes the next bytes, as AttemptSink does; may throw a Fault, as onEnd may. */
   readonly onData: (chunk: Buffer) => boolean
+  /** Whether nothing more is needed. */
+  readonly isDone: () => boolean
   readonly onEnd: () => Json
+  /** What is known of the usage so far. */
+  readonly usage: () => Usage | null
 }
 
 /**
@@ -39,23 +43,31 @@ export function collectAnswer(
     if (!raw.writableFinished) running.stop(new Fault('client-gone', 'the caller left'))
   })
   let isSettled = false
+  const settle = () => {
+    isSettled = true
+    live.delete(running)
+    call.record.usage = collector.usage()
+  }
   const finish = () => {
     if (isSettled) return
     const answer = collector.onEnd()
-    isSettled = true
-    live.delete(running)
-    resolve(answer)
+    settle()
+    resolve(withUsage(call, answer))
   }
   const sink: AttemptSink = {
     onData: chunk => {
-      // Some servers leave the connection open after [DONE].
-      if (collector.onData(chunk)) finish()
+      const isProgress = collector.onData(chunk)
+      if (collector.isDone() && !isSettled) {
+        finish()
+        // Some servers leave the connection open after [DONE].
+        attempt?.answered()
+      }
+      return isProgress
     },
     onEnd: finish,
     onFault: fault => {
       if (isSettled) return
-      isSettled = true
-      live.delete(running)
+      settle()
       call.record.fault = fault
       if (fault.kind === 'client-gone') resolve(null)
       else reject(toWeirError(fault, faultContext(call)))
@@ -90,15 +102,15 @@ function eventCollector(call: Call, route: Route, onContent: () => void): Collec
   return {
     onData: chunk => {
       count(chunk)
-      relay.push(chunk)
-      return relay.isDone
+      return relay.push(chunk)
     },
+    isDone: () => relay.isDone,
     onEnd: () => {
       relay.end()
       if (!assembler.isFinished) throw new Fault('incomplete', 'a choice never ended')
-      call.record.usage = tally.total()
-      return withUsage(call, assembler.result())
+      return assembler.result()
     },
+    usage: () => tally.total(),
   }
 }
 
@@ -106,20 +118,23 @@ function eventCollector(call: Call, route: Route, onContent: () => void): Collec
 function bodyCollector(call: Call): Collector {
   const chunks: Buffer[] = []
   const count = byteBound()
+  let usage: Usage | null = null
   return {
     onData: chunk => {
       count(chunk)
       chunks.push(chunk)
-      return false
+      return true
     },
+    isDone: () => false,
     onEnd: () => {
       const answer = parseAnswer(Buffer.concat(chunks).toString('utf8'))
       const list = call.operation === 'embeddings' ? answer['data'] : choicesOf(answer)
       if (!Array.isArray(list) || list.length === 0) throw new Fault('rubbish', 'the answer holds nothing')
       call.record.firstContentAt = performance.now()
-      call.record.usage = parseUsage(answer['usage']) ?? parseTimings(answer['timings'])
-      return withUsage(call, answer)
+      usage = parseUsage(answer['usage']) ?? parseTimings(answer['timings'])
+      return answer
     },
+    usage: () => usage,
   }
 }
 

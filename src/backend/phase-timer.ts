@@ -6,6 +6,9 @@ export interface AttemptTimeouts {
   readonly totalMs: number
 }
 
+/** How long a backend may leave the connection open behind a whole answer. */
+const lingerMs = 1000
+
 /**
  * The clock of one attempt: a timer for the phase it is in (first token, then idle between pieces) and one for the whole.
  * `pause` stops the phase while the caller does not read: then it is not the backend that is slow.
@@ -38,18 +41,30 @@ export class PhaseTimer {
 
   resume(): void {
     if (!this.#hasContent) return
-    this.pause()
+    this.#clearPhase()
     this.#phase = this.#start('idle', this.#timeouts.idleMs)
   }
 
+  /** Before the first content it is the backend that is waited for, whatever the caller does. */
   pause(): void {
-    if (this.#phase !== null) clearTimeout(this.#phase)
-    this.#phase = null
+    if (this.#hasContent) this.#clearPhase()
+  }
+
+  /** The answer is whole: the rest has a moment, whatever comes. */
+  answered(): void {
+    this.stop()
+    this.#hasContent = false
+    this.#phase = this.#start('total', lingerMs)
   }
 
   stop(): void {
-    this.pause()
+    this.#clearPhase()
     clearTimeout(this.#total)
+  }
+
+  #clearPhase(): void {
+    if (this.#phase !== null) clearTimeout(this.#phase)
+    this.#phase = null
   }
 
   #start(phase: Phase, ms: number): NodeJS.Timeout {

@@ -34,7 +34,13 @@ export function streamAnswer(call: Call, route: Route, reply: StreamReply, live:
   const client = new ClientStream(reply.raw, reply.headers, reply.times, {
     onCommit: reply.onCommit,
     onPressure: slow => (slow ? attempt?.pause() : attempt?.resume()),
-    onStall: () => stream.stop(new Fault('client-stall', 'the caller does not read')),
+    onStall: () => {
+      const fault = new Fault('client-stall', 'the caller does not read')
+      if (!isSettled) return stream.stop(fault)
+      // The stream has ended, and its last part is not taken.
+      call.record.fault ??= fault
+      reply.raw.destroy()
+    },
   })
   const settle = (fault: Fault | null) => {
     if (isSettled) return
@@ -72,8 +78,13 @@ export function streamAnswer(call: Call, route: Route, reply: StreamReply, live:
     { path: callPath(call), body, stream: true },
     {
       onData: chunk => {
-        relay.push(chunk)
-        if (relay.isDone) settle(null)
+        const isProgress = relay.push(chunk)
+        if (relay.isDone && !isSettled) {
+          settle(null)
+          // Some servers leave the connection open after [DONE].
+          attempt?.answered()
+        }
+        return isProgress
       },
       onEnd: () => {
         relay.end()

@@ -8,6 +8,8 @@ const maxFrameBytes = 4 * 1024 * 1024
 
 const lf = 0x0a
 const quote = 0x22
+const colon = 0x3a
+const dataField = Buffer.from('\ndata')
 const frameStart = Buffer.from('data: {')
 const frameEnd = Buffer.from('\n\n')
 /**
@@ -55,7 +57,8 @@ export class StreamRelay {
   #patchKnown = false
   /** The last event that was parsed, without its choices: the mould of the usage event. */
   #mould: Json = {}
-  #lastFrames: Buffer | null = null
+  /** What last had choices in it: usage and comments may come after the finish reason, in pieces of their own. */
+  #lastChoices: Buffer | string = ''
   #state: 'head' | 'content' | 'done' = 'head'
 
   constructor(options: RelayOptions) {
@@ -72,20 +75,21 @@ export class StreamRelay {
     return this.#state === 'done'
   }
 
-  push(chunk: Buffer): void {
-    if (this.#state === 'done') return
+  /** Takes the next bytes; false where they are comments, which say that the server lives, not that it gets on. */
+  push(chunk: Buffer): boolean {
+    if (this.#state === 'done') return true
     const frames = this.#split(chunk)
-    if (frames === null) return
+    if (frames === null) return true
     const out = this.#translate(frames)
-    this.#lastFrames = frames
     if (out.length > 0) this.#options.onFrames(out)
+    return frames[0] !== colon || frames.includes(dataField)
   }
 
   /** The backend has ended the stream as if it were whole. */
   end(): void {
     if (this.#state === 'done') return
     // Some servers end after the finish reason without [DONE]; the answer is whole then.
-    const finished = this.#options.choices === 1 && finishReason.test(this.#lastFrames?.toString('latin1') ?? '')
+    const finished = this.#options.choices === 1 && finishReason.test(String(this.#lastChoices))
     if (this.#state === 'head' || !finished || this.#splitter.pendingBytes > 0) {
       throw new Fault('incomplete', 'the stream ended without finish_reason and [DONE]')
     }
@@ -113,6 +117,7 @@ export class StreamRelay {
       const plain =
         !mustParse && isPlain(frames, start, end) && !(mayTell && telling.test(frames.toString('latin1', start, end)))
       const at = plain ? this.#patchAt(frames, start, end) : -1
+      if (plain) this.#lastChoices = frames
       if (!plain || at === -1) {
         pieces.push(frames.subarray(copied, start), this.#parse(frames.toString('utf8', start, end)))
         copied = end
@@ -149,6 +154,7 @@ export class StreamRelay {
     delete event['timings']
     // What is left of a usage event has no choices: the caller's own usage event is made at the end.
     if (choicesOf(event).length === 0) return empty
+    this.#lastChoices = data
     if (this.#state === 'head' && hasContent(event)) this.#state = 'content'
     if ('model' in event) event['model'] = this.#options.model
     const shown = this.#options.look === undefined ? event : this.#options.look(event)

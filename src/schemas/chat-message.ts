@@ -41,7 +41,7 @@ const FunctionCallSchema = Type.Object({
   arguments: Type.String({ description: 'JSON, as the model wrote it: perhaps not valid.' }),
 })
 
-export const ToolCallSchema = Type.Object({
+const ToolCallSchema = Type.Object({
   id: Type.String({ maxLength: 256 }),
   type: Type.Literal('function'),
   function: FunctionCallSchema,

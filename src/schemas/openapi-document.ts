@@ -11,7 +11,7 @@ const dataKeywords = new Set(['const', 'default', 'enum', 'example', 'examples']
 const header = (description: string, schema: Json) => ({ description, schema })
 
 /** What answers carry beside their bodies; see `headersOf`. */
-export const responseHeaders = {
+const responseHeaders = {
   'x-request-id': header('Ours, for support; the same that our log has.', {
     type: 'string',
     pattern: '^req_[0-9a-f]{32}$',
@@ -32,13 +32,13 @@ export const responseHeaders = {
 /** Gives a document its components: the schemas that have a `title`, and the headers. Throws if two share a title. */
 export function finishDocument<Document extends object>(document: Document): Document {
   const schemas = new Map<string, unknown>()
-  const { paths, components, ...rest } = document as { paths?: unknown; components?: object }
+  const { paths, components } = document as { paths?: unknown; components?: object }
   const hoisted = hoist(paths, schemas)
   return {
-    ...rest,
+    ...document,
     paths: mapValues(hoisted, path => mapValues(path, addHeaders)),
     components: { ...components, headers: responseHeaders, schemas: Object.fromEntries([...schemas].sort(byName)) },
-  } as unknown as Document
+  }
 }
 
 function hoist(node: unknown, schemas: Map<string, unknown>): unknown {

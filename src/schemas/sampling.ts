@@ -17,7 +17,7 @@ export const userField = Type.Optional(
   Type.String({ maxLength: 1024, ...storedText, description: 'Accepted, not forwarded.' }),
 )
 
-export const StreamOptionsSchema = Type.Object(
+const StreamOptionsSchema = Type.Object(
   {
     include_usage: Type.Optional(NullableBoolean('A last chunk carries the usage.')),
     include_obfuscation: Type.Optional(NullableBoolean('Accepted, not forwarded.')),
