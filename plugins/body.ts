@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyRequest, FastifySchema } from 'fastify'
 import fp from 'fastify-plugin'
 import { type ParsedBody, parseBody, parseLargeBody, type ScannedBody } from '../src/domain/body-parse.ts'
@@ -16,6 +17,9 @@ export interface BodyOptions {
   readonly maxBodyBytes: number
 }
 
+type ParseDone = (error: Error | null, value?: unknown) => void
+type BytesDone = (error: WeirError | null, bytes?: Buffer) => void
+
 /** From this size on a body's parsing gives way to others between its steps; below it takes about a millisecond. */
 const largeBodyBytes = 128 * 1024
 
@@ -26,26 +30,81 @@ const largeBodyBytes = 128 * 1024
 async function body(app: FastifyInstance, { maxBodyBytes }: BodyOptions): Promise<void> {
   app.decorateRequest('scannedBody', undefined)
   app.removeAllContentTypeParsers()
-  app.addHook('preParsing', (request, reply, _payload, done) => {
+  app.addHook('preParsing', (request, _reply, _payload, done) => {
     const fault = findMediaFault(request)
-    if (fault === undefined) return done()
-    // What the client still sends stays unread, so the connection cannot carry another request.
-    void reply.header('connection', 'close')
-    done(new WeirError('unsupportedMediaType', fault))
+    if (fault !== undefined) done(new WeirError('unsupportedMediaType', fault))
+    else if (Number(request.headers['content-length']) > maxBodyBytes) done(tooLarge(maxBodyBytes))
+    else done()
   })
-  app.addContentTypeParser('application/json', { parseAs: 'buffer', bodyLimit: maxBodyBytes }, readBody)
+  app.addContentTypeParser('application/json', (request, payload, done) => {
+    readBytes(request, payload, maxBodyBytes, (error, bytes) => {
+      if (bytes === undefined) done(error)
+      else parse(request, bytes, done)
+    })
+  })
   const validators = buildValidators(() => app.getSchemas())
   app.setValidatorCompiler<FastifySchema>(({ schema, httpPart }) => validators.compile(schema, httpPart))
 }
 
-function readBody(request: FastifyRequest, body: Buffer, done: (error: Error | null, value?: unknown) => void): void {
-  if (body.length >= largeBodyBytes) {
-    parseLargeBody(body, nextTurn).then(parsed => done(null, keep(request, parsed)), done)
+/** What is set aside for a body before its bytes come: a caller must have sent this much before we trust its length. */
+const firstBytes = 256 * 1024
+
+/** A client whose body is too large and who sends nothing for this long waits for the answer. */
+const silenceMs = 20
+
+/**
+ * Collects a body into one buffer. Fastify's own way keeps the pieces and then copies them together, which takes twice
+ * the memory of a large body.
+ */
+function readBytes(request: FastifyRequest, payload: Readable, maxBytes: number, done: BytesDone): void {
+  const declared = request.headers['content-length']
+  const most = declared === undefined ? maxBytes : Number(declared)
+  let bytes = Buffer.allocUnsafe(Math.min(most, firstBytes))
+  let length = 0
+  let silence: NodeJS.Timeout | undefined
+  const onData = (chunk: Buffer) => {
+    const start = length
+    length += chunk.length
+    if (length > most) {
+      // Read on for a while without keeping: a connection closed on a client that still sends loses the answer.
+      clearTimeout(silence)
+      if (length > 2 * most) finish(tooLarge(maxBytes))
+      else silence = setTimeout(onEnd, silenceMs)
+      return
+    }
+    if (length > bytes.length) {
+      // A declared length is allocated at once now, an undeclared one by doubling.
+      const larger = Buffer.allocUnsafe(declared === undefined ? Math.min(2 * length, most) : most)
+      bytes.copy(larger, 0, 0, start)
+      bytes = larger
+    }
+    chunk.copy(bytes, start)
+  }
+  const onEnd = () => finish(length > most ? tooLarge(maxBytes) : null)
+  const onError = (cause: Error) => {
+    finish(new WeirError('invalidRequest', 'The connection broke before the request body was complete.', { cause }))
+  }
+  const finish = (error: WeirError | null) => {
+    clearTimeout(silence)
+    payload.off('data', onData).off('end', onEnd).off('error', onError)
+    if (error === null) done(null, bytes.subarray(0, length))
+    else done(error)
+  }
+  payload.on('data', onData).on('end', onEnd).on('error', onError)
+}
+
+function tooLarge(maxBytes: number): WeirError {
+  return new WeirError('requestTooLarge', `The request body is larger than ${maxBytes} bytes.`)
+}
+
+function parse(request: FastifyRequest, bytes: Buffer, done: ParseDone): void {
+  if (bytes.length >= largeBodyBytes) {
+    parseLargeBody(bytes, nextTurn).then(parsed => done(null, keep(request, parsed)), done)
     return
   }
   let value: unknown
   try {
-    value = keep(request, parseBody(body))
+    value = keep(request, parseBody(bytes))
   } catch (error) {
     done(error as Error)
     return
@@ -62,12 +121,17 @@ function nextTurn(): Promise<void> {
   return new Promise(resolve => setImmediate(resolve))
 }
 
-/** Refuses what we do not read before a byte of it is read. */
+/**
+ * What we do not read is refused before a byte of it is. Node then discards what the client still sends, so that the
+ * answer arrives; the server's `requestTimeout` bounds for how long.
+ */
 function findMediaFault(request: FastifyRequest): string | undefined {
-  const { headers } = request
+  const { headers, method } = request
   const contentType = headers['content-type']
-  // An unknown URL is answered 404 and never reads its body; a request without one is for the route's schema to judge.
-  if (request.is404 || (contentType === undefined && !hasBody(request))) return undefined
+  // An unknown URL is answered 404, and a GET's body is never read.
+  if (request.is404 || method === 'GET' || method === 'HEAD' || method === 'OPTIONS') return undefined
+  // Whether there must be a body at all is for the route's schema to say.
+  if (contentType === undefined && !hasBody(request)) return undefined
   const encoding = headers['content-encoding']
   if (encoding !== undefined && encoding.trim().toLowerCase() !== 'identity') {
     return 'Compressed request bodies are not accepted: send the body without Content-Encoding.'

@@ -1,9 +1,10 @@
-import { STATUS_CODES } from 'node:http'
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { type ErrorName, WeirError } from '../src/errors.ts'
 import { listenerConstraint } from './internal-listener.ts'
+import { beginRequest, processingMs } from './usage.ts'
 
 /** Fastify's own errors that a caller can cause, and what they are in our catalogue. */
 const fastifyErrors: Record<string, { kind: ErrorName; message: string }> = {
@@ -30,6 +31,7 @@ const hints: Record<string, string> = {
   '/completions': 'Did you mean /v1/completions? Set the base URL of your SDK to end in /v1.',
   '/embeddings': 'Did you mean /v1/embeddings? Set the base URL of your SDK to end in /v1.',
   '/models': 'Did you mean /v1/models? Set the base URL of your SDK to end in /v1.',
+  '/v1/v1/chat/completions': 'Did you mean /v1/chat/completions? The base URL of your SDK has /v1 twice.',
   '/v1/responses': 'The Responses API is not supported yet; use /v1/chat/completions.',
   '/v1/messages': 'The Messages API is not supported yet; use /v1/chat/completions.',
 }
@@ -38,6 +40,10 @@ const methods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
 
 export default fp(
   async (app: FastifyInstance) => {
+    // Not at onRequest: there it would come before the request has its id and is noted down.
+    app.addHook('preParsing', (request, _reply, _payload, done) => done(findHostFault(request.raw)))
+    // An expectation that nobody knows may be ignored (RFC 9110 §10.1.1); Node would answer 417 without a body.
+    app.server.on('checkExpectation', (request, response) => app.routing(request, response))
     app.setErrorHandler((error: FastifyError | WeirError, request, reply) => {
       const known = toKnownError(error)
       if (known.statusCode >= 500) request.log.error({ err: known.cause ?? error }, known.message)
@@ -48,13 +54,27 @@ export default fp(
   { name: 'errors' },
 )
 
+/** With no Host or with two, servers in front of this one may have understood another request than we do. */
+function findHostFault({ httpVersion, rawHeaders }: IncomingMessage): WeirError | undefined {
+  let hosts = 0
+  for (let i = 0; i < rawHeaders.length; i += 2) if (rawHeaders[i]?.toLowerCase() === 'host') hosts += 1
+  if (hosts === 1 || (hosts === 0 && httpVersion === '1.0')) return undefined
+  return new WeirError('invalidRequest', 'A request needs one Host header.')
+}
+
 /** Answers with this error, in OpenAI's shape and with its retry headers. */
-export function sendError(reply: FastifyReply, error: WeirError): FastifyReply {
+function sendError(reply: FastifyReply, error: WeirError): FastifyReply {
   return reply
     .code(error.statusCode)
     .headers(error.headers)
     .type('application/json; charset=utf-8')
     .send(JSON.stringify(error.body))
+}
+
+/** Answers what Fastify refuses before it looks for a route, past all hooks: a URL that cannot be decoded, above all. */
+export function answerFrameworkError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): void {
+  beginRequest(request, reply)
+  void sendError(reply.header('openai-processing-ms', processingMs(request)), toKnownError(error))
 }
 
 function toKnownError(error: FastifyError | WeirError): WeirError {
@@ -78,7 +98,7 @@ function notFoundError(app: FastifyInstance, request: FastifyRequest, reply: Fas
     reply.header('allow', allowed)
     return new WeirError('methodNotAllowed', `This URL does not take ${request.method}; it takes ${allowed}.`)
   }
-  return new WeirError('notFound', 'There is nothing at this URL. The API is under /v1; see /openapi.json.')
+  return new WeirError('notFound', 'There is nothing at this URL. The API is under /v1; GET / says where else to look.')
 }
 
 /** The methods that are served at this path, on the listener that was asked. */
@@ -87,9 +107,9 @@ function methodsOf(app: FastifyInstance, request: FastifyRequest, url: string): 
   return methods.filter(method => app.findRoute({ method, url, constraints }) !== null).join(', ')
 }
 
-/** Answers what is not even HTTP; nothing of it reaches a route. */
+/** Answers what is not even HTTP, in OpenAI's shape all the same; nothing of it reaches a route. */
 export function answerClientError(error: Error & { code?: string }, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
+  if (error.code === 'ECONNRESET' || !socket.writable || hasBegunAnswer(socket)) {
     socket.destroy()
     return
   }
@@ -102,6 +122,13 @@ export function answerClientError(error: Error & { code?: string }, socket: Sock
     'connection: close',
   ]
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)
+}
+
+/** Behind the head of an answer a second one would be read as a part of its body, or as the answer to another request. */
+function hasBegunAnswer(socket: Socket): boolean {
+  // Node's own handler looks here too; there is no public way to the response that a socket is busy with.
+  const { _httpMessage: response } = socket as { _httpMessage?: ServerResponse | null }
+  return response?.headersSent === true
 }
 
 function clientError(code: string | undefined): WeirError {

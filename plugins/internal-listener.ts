@@ -4,7 +4,7 @@
  * public one it is a plain 404. Without an internal port there is one listener and the constraint is empty.
  */
 import { createServer, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import type { FastifyInstance, FastifyRequest, FastifyServerOptions } from 'fastify'
 import fp from 'fastify-plugin'
 
@@ -21,6 +21,7 @@ type InternalConstraint = { listener?: 'internal' }
 export interface InternalListenerOptions {
   readonly host: string
   readonly port: number | undefined
+  readonly clientErrorHandler: (error: Error, socket: Socket) => void
 }
 
 /** Connections of the internal listener, by their socket. */
@@ -51,7 +52,7 @@ export function listenerConstraint(request: FastifyRequest): { listener: string 
 }
 
 export default fp(
-  async (app: FastifyInstance, { host, port }: InternalListenerOptions) => {
+  async (app: FastifyInstance, { host, port, clientErrorHandler }: InternalListenerOptions) => {
     app.decorate('internal', port === undefined ? {} : ({ listener: 'internal' } as const))
     let server: Server | null = null
     app.decorate('internalListener', {
@@ -59,8 +60,11 @@ export default fp(
       /** Starts it; its URL, or null where there is none. Call after `ready`. */
       listen: async () => {
         if (port === undefined) return null
-        server = createServer({ requestTimeout: 30_000 }, (request, response) => app.routing(request, response))
+        server = createServer({ requestTimeout: 30_000, requireHostHeader: false }, (request, response) =>
+          app.routing(request, response),
+        )
         server.on('connection', socket => internalSockets.add(socket))
+        server.on('clientError', (error, socket) => clientErrorHandler(error, socket as Socket))
         return listen(server, host, port)
       },
     })

@@ -1,6 +1,7 @@
 import swagger from '@fastify/swagger'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
+import { finishDocument } from '../src/schemas/openapi-document.ts'
 
 /** Collects the document from the routes' schemas; registered before any route. */
 export default fp(
@@ -34,10 +35,10 @@ export default fp(
           },
         },
       },
-      // Components are named by their $id, not def-0, def-1, …
-      refResolver: {
-        buildLocalReference: (json, _baseUri, _fragment, i) => (typeof json.$id === 'string' ? json.$id : `def-${i}`),
-      },
+      // OpenAPI 3.1 knows `const`.
+      convertConstToEnum: false,
+      transformObject: document =>
+        finishDocument('openapiObject' in document ? document.openapiObject : document.swaggerObject),
     })
   },
   { name: 'openapi' },

@@ -27,7 +27,7 @@ export default fp(
     app.decorate('authorize', endpoint => async request => {
       const body = request.body as { model?: string | null }
       const principal = getPrincipal(request)
-      const asked = body.model ?? onlyModel(app.allowedModels(principal), endpoint)
+      const asked = body.model ?? onlyModel(app, principal, endpoint)
       const model = app.catalog.current.find(asked)
       if (model === undefined) throw unknownModel(app, asked)
       if (!mayUse(principal, model)) {
@@ -52,25 +52,28 @@ const mayUse = (principal: Principal, model: Model): boolean =>
 /** A caller's text in an error: short, and nothing that a terminal or a log would obey. */
 const shown = (name: string): string => name.replace(/[^\x20-\x7e]/g, '?').slice(0, 100)
 
-function onlyModel(models: readonly Model[], endpoint: EndpointName): string {
-  const serving = models.filter(model => model.targets.some(target => target.endpoints.has(endpoint)))
-  const [only] = serving
-  if (only !== undefined && serving.length === 1) return only.id
-  throw new WeirError(
-    'invalidRequest',
-    `There is more than one model: say which in 'model'. GET /v1/models lists them.`,
-    { param: 'model' },
-  )
+/** The one model that this principal can mean. Throws where there are several, or none. */
+function onlyModel(app: FastifyInstance, principal: Principal, endpoint: EndpointName): string {
+  const models = app.allowedModels(principal)
+  const [only, ...others] = models.filter(model => model.targets.some(target => target.endpoints.has(endpoint)))
+  if (only !== undefined && others.length === 0) return only.id
+  if (only === undefined && !app.catalog.isComplete) throw notKnownYet('Which model is meant')
+  const message =
+    only === undefined
+      ? `There is no model that this key may use for ${endpoint}.`
+      : `There is more than one model: say which in 'model'. GET /v1/models lists them.`
+  throw new WeirError('invalidRequest', message, { param: 'model' })
 }
 
-function unknownModel(app: FastifyInstance, asked: string): WeirError {
-  if (!app.catalog.isComplete) {
-    return new WeirError(
-      'overloaded',
-      `Model '${shown(asked)}' is not known yet: a backend has not said what it offers.`,
-      { retryAfterMs: 2000, param: 'model' },
-    )
-  }
+const notKnownYet = (what: string): WeirError =>
+  new WeirError('overloaded', `${what} is not known yet: a backend has not said what it offers.`, {
+    retryAfterMs: 2000,
+    param: 'model',
+  })
+
+/** What is said of a name that is no model's. */
+export function unknownModel(app: FastifyInstance, asked: string): WeirError {
+  if (!app.catalog.isComplete) return notKnownYet(`Model '${shown(asked)}'`)
   return new WeirError(
     'modelNotFound',
     `There is no model '${shown(asked)}'. GET /v1/models lists those this key may use.`,

@@ -29,10 +29,7 @@ export default fp(
     app.decorateRequest('startedAt', 0)
     app.decorateRequest('call', null)
     app.addHook('onRequest', (request, reply, done) => {
-      request.startedAt = performance.now()
-      reply.header('x-request-id', request.id)
-      // Those who end the call when its caller leaves listen to the same event, after us: what they find out belongs here.
-      reply.raw.once('close', () => queueMicrotask(() => record(app, request, reply)))
+      beginRequest(request, reply)
       done()
     })
     app.addHook('onSend', (request, reply, payload, done) => {
@@ -43,17 +40,26 @@ export default fp(
   { name: 'usage', dependencies: ['metrics'] },
 )
 
+/** From here on the request is noted down, whatever becomes of it. */
+export function beginRequest(request: FastifyRequest, reply: FastifyReply): void {
+  request.startedAt = performance.now()
+  reply.header('x-request-id', request.id)
+  // Those who end the call when its caller leaves listen to the same event, after us: what they find out belongs here.
+  reply.raw.once('close', () => queueMicrotask(() => record(request, reply)))
+}
+
 /** Whole milliseconds since the request came in. */
 export const processingMs = (request: FastifyRequest): string =>
   String(Math.round(performance.now() - request.startedAt))
 
-function record(app: FastifyInstance, request: FastifyRequest, reply: FastifyReply): void {
-  const { call, principal } = request
+function record(request: FastifyRequest, reply: FastifyReply): void {
+  // What Fastify refused before it looked for a route has none of what plugins put on requests.
+  const { call = null, principal = null, model = null } = request
   const operation = request.routeOptions.config.operation ?? 'other'
   const status = reply.raw.headersSent ? reply.raw.statusCode : 499
   const durationMs = performance.now() - request.startedAt
   const firstTokenMs = call?.firstContentAt == null ? null : call.firstContentAt - request.startedAt
-  app.meters.observeRequest({ operation, status, durationMs, firstTokenMs, usage: call?.usage ?? null })
+  request.server.meters.observeRequest({ operation, status, durationMs, firstTokenMs, usage: call?.usage ?? null })
   const asked = request.headers['x-request-id']
   request.log.info(
     {
@@ -62,7 +68,7 @@ function record(app: FastifyInstance, request: FastifyRequest, reply: FastifyRep
       durationMs: Math.round(durationMs * 100) / 100,
       ...(typeof asked === 'string' && clientRequestId.test(asked) ? { clientRequestId: asked } : {}),
       ...(principal === null ? {} : { account: principal.accountName, key: principal.keyId ?? 'admin' }),
-      ...(request.model === null ? {} : { model: request.model.model.id }),
+      ...(model === null ? {} : { model: model.model.id }),
       ...(call === null ? {} : callFields(call, reply.raw.writableFinished)),
       ...(firstTokenMs === null ? {} : { firstTokenMs: Math.round(firstTokenMs * 100) / 100 }),
     },

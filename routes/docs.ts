@@ -1,12 +1,41 @@
 import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance } from 'fastify'
+import { jsonAnswer } from '../src/schemas/answer-parts.ts'
+import { commonErrors } from '../src/schemas/error-body.ts'
+import { Type } from '../src/schemas/typebox.ts'
+
+/** The page loads and asks nothing but this server, also over plain HTTP; its own styles are the only inline thing. */
+const contentSecurityPolicy = {
+  'default-src': ["'none'"],
+  'connect-src': ["'self'"],
+  'img-src': ["'self'", 'data:'],
+  'script-src': ["'self'"],
+  'style-src': ["'self'", "'unsafe-inline'"],
+  'base-uri': ["'none'"],
+  'form-action': ["'none'"],
+  'frame-ancestors': ["'none'"],
+}
 
 /** The OpenAPI document and a page to read and try it. */
 export default async function docs(app: FastifyInstance): Promise<void> {
+  // The page's own routes take no options of ours: as all of this scope they belong to the internal listener.
+  app.addHook('onRoute', route => {
+    route.constraints = { ...route.constraints, ...app.internal }
+    route.config = { operation: 'docs', ...route.config }
+  })
   app.get(
     '/openapi.json',
-    { config: { operation: 'openapi' }, constraints: app.internal, schema: { hide: true } },
-    async () => app.swagger(),
+    {
+      config: { operation: 'openapi' },
+      schema: {
+        operationId: 'getOpenapiDocument',
+        tags: ['Operations'],
+        summary: 'This document',
+        security: [],
+        response: { 200: jsonAnswer('OpenAPI 3.1.', Type.Object({}, { additionalProperties: true })), ...commonErrors },
+      },
+    },
+    async (_request, reply) => reply.type('application/json; charset=utf-8').send(JSON.stringify(app.swagger())),
   )
-  await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: true })
+  await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: contentSecurityPolicy })
 }

@@ -1,4 +1,7 @@
 import type { FastifyInstance } from 'fastify'
+import type { Readiness } from '../src/readiness.ts'
+import { jsonAnswer } from '../src/schemas/answer-parts.ts'
+import { commonErrors } from '../src/schemas/error-body.ts'
 import { Type } from '../src/schemas/typebox.ts'
 
 const StatusSchema = Type.Object(
@@ -7,34 +10,49 @@ const StatusSchema = Type.Object(
       Type.String({ enum: ['ok', 'degraded', 'stopping', 'starting'] }),
     ),
   },
-  { $id: 'Health' },
+  { title: 'Health' },
 )
 
 export interface HealthOptions {
   readonly readiness: Readiness
 }
 
-/** Whether this process should get traffic; changed by the server as it starts and stops. */
-export interface Readiness {
-  state: 'starting' | 'ready' | 'stopping'
-}
-
 /** For probes and monitors: cheap, without authentication, and nothing about the inside to strangers. */
 export default async function health(app: FastifyInstance, { readiness }: HealthOptions): Promise<void> {
-  const options = (summary: string) => ({
+  const options = (operationId: string, summary: string) => ({
     config: { operation: 'health' },
     constraints: app.internal,
     logLevel: 'warn' as const,
-    schema: { tags: ['Health'], summary, security: [], response: { 200: StatusSchema, 503: StatusSchema } },
+    schema: {
+      operationId,
+      tags: ['Health'],
+      summary,
+      security: [],
+      response: {
+        200: jsonAnswer('Yes.', StatusSchema),
+        503: jsonAnswer('No: it starts or stops.', StatusSchema),
+        ...commonErrors,
+      },
+    },
   })
-  app.get('/health', options('A summary for people and monitors'), async (_request, reply) => {
+  app.get('/health', options('getHealth', 'A summary for people and monitors'), async (_request, reply) => {
     if (readiness.state !== 'ready') return reply.code(503).send({ status: readiness.state })
-    const isDegraded =
-      app.database.state !== 'ready' || Object.values(app.backends.states()).some(state => state.kind === 'down')
-    return { status: isDegraded ? 'degraded' : 'ok' }
+    return { status: isDegraded(app) ? 'degraded' : 'ok' }
   })
-  app.get('/health/live', options('Whether the process is alive'), async () => ({ status: 'ok' }))
-  app.get('/health/ready', options('Whether it should get traffic'), async (_request, reply) =>
+  app.get('/health/live', options('getLiveness', 'Whether the process is alive'), async () => ({ status: 'ok' }))
+  app.get('/health/ready', options('getReadiness', 'Whether it should get traffic'), async (_request, reply) =>
     readiness.state === 'ready' ? { status: 'ok' } : reply.code(503).send({ status: readiness.state }),
+  )
+}
+
+/** Whether something is missing that callers may notice, though the process does its work. */
+function isDegraded({ database, redisHealth, engine, backends }: FastifyInstance): boolean {
+  const engineState = engine?.process.available().kind
+  return (
+    database.state !== 'ready' ||
+    redisHealth.state === 'down' ||
+    engineState === 'failed' ||
+    engineState === 'unavailable' ||
+    Object.values(backends.states()).some(state => state.kind === 'down')
   )
 }

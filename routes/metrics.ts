@@ -1,9 +1,13 @@
 import type { FastifyInstance } from 'fastify'
+import { commonErrors, keyErrors } from '../src/schemas/error-body.ts'
+import { Type } from '../src/schemas/typebox.ts'
 
 export interface MetricsOptions {
   /** Off loopback, without a listener of its own, the metrics are for administrators only. */
   readonly needsAdmin: boolean
 }
+
+const metricsAnswer = { description: 'All series.', content: { 'text/plain': { schema: Type.String() } } }
 
 export default async function metrics(app: FastifyInstance, { needsAdmin }: MetricsOptions): Promise<void> {
   if (needsAdmin) {
@@ -16,10 +20,11 @@ export default async function metrics(app: FastifyInstance, { needsAdmin }: Metr
       config: { operation: 'metrics', ...(needsAdmin ? { scope: 'admin' as const } : {}) },
       constraints: app.internal,
       schema: {
+        operationId: 'getMetrics',
         tags: ['Operations'],
         summary: 'Metrics in the Prometheus text format',
         ...(needsAdmin ? {} : { security: [] }),
-        produces: ['text/plain'],
+        response: { 200: metricsAnswer, ...(needsAdmin ? keyErrors : commonErrors) },
       },
     },
     async (_request, reply) => {

@@ -1,9 +1,11 @@
 import type { FastifyInstance } from 'fastify'
+import { jsonAnswer } from '../src/schemas/answer-parts.ts'
+import { commonErrors } from '../src/schemas/error-body.ts'
 import { Type } from '../src/schemas/typebox.ts'
 
 const WelcomeSchema = Type.Object(
   { name: Type.Literal('weir'), links: Type.Record(Type.String(), Type.String()) },
-  { $id: 'Welcome' },
+  { title: 'Welcome' },
 )
 
 /** What somebody sees who opens the base URL in a browser: where to go from here. */
@@ -14,7 +16,13 @@ export default async function welcome(app: FastifyInstance): Promise<void> {
     '/',
     {
       config: { operation: 'welcome' },
-      schema: { tags: ['Operations'], summary: 'Links', security: [], response: { 200: WelcomeSchema } },
+      schema: {
+        operationId: 'getWelcome',
+        tags: ['Operations'],
+        summary: 'Links to what there is',
+        security: [],
+        response: { 200: jsonAnswer('The links.', WelcomeSchema), ...commonErrors },
+      },
     },
     async () => ({ name: 'weir' as const, links }),
   )

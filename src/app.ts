@@ -7,8 +7,9 @@ import body from '../plugins/body.ts'
 import catalog from '../plugins/catalog.ts'
 import control from '../plugins/control.ts'
 import cors from '../plugins/cors.ts'
+import drain from '../plugins/drain.ts'
 import engine from '../plugins/engine.ts'
-import errors, { answerClientError } from '../plugins/errors.ts'
+import errors, { answerClientError, answerFrameworkError } from '../plugins/errors.ts'
 import internalListener, { internalListenerStrategy } from '../plugins/internal-listener.ts'
 import metrics from '../plugins/metrics.ts'
 import openapi from '../plugins/openapi.ts'
@@ -17,12 +18,13 @@ import postgres from '../plugins/postgres.ts'
 import redis from '../plugins/redis.ts'
 import usage from '../plugins/usage.ts'
 import docsRoutes from '../routes/docs.ts'
-import healthRoutes, { type Readiness } from '../routes/health.ts'
+import healthRoutes from '../routes/health.ts'
 import metricsRoutes from '../routes/metrics.ts'
 import v1Routes from '../routes/v1/index.ts'
 import welcomeRoutes from '../routes/welcome.ts'
 import type { Config } from './config.ts'
 import { isLoopback } from './domain/loopback.ts'
+import type { Readiness } from './readiness.ts'
 
 export interface AppOptions {
   readonly config: Config
@@ -43,13 +45,22 @@ export async function buildApp({ config, log, readiness, version }: AppOptions):
     trustProxy: [...server.trustedProxies],
     bodyLimit: server.maxBodyBytes,
     requestTimeout: 30_000,
-    http: { connectionsCheckingInterval: 2000 },
+    // A missing Host is answered in OpenAI's shape by plugins/errors.ts; Node would send no body.
+    http: { connectionsCheckingInterval: 2000, requireHostHeader: false },
     forceCloseConnections: 'idle',
+    // While it drains the probes and metrics of the internal listener still answer, and so does what came in before.
+    return503OnClosing: false,
     routerOptions: { constraints: { listener: internalListenerStrategy }, maxParamLength: 512 },
     clientErrorHandler: answerClientError,
+    frameworkErrors: answerFrameworkError,
   })
 
-  await app.register(internalListener, { host: server.internalHost, port: server.internalPort })
+  await app.register(internalListener, {
+    host: server.internalHost,
+    port: server.internalPort,
+    clientErrorHandler: answerClientError,
+  })
+  await app.register(drain)
   await app.register(errors)
   await app.register(openapi, { version })
   await app.register(metrics)

@@ -12,24 +12,25 @@ export interface BannerOptions {
 
 /** For a person at a terminal: where it is, what it has, and one line to try it. At most twelve lines. */
 export async function printBanner(options: BannerOptions): Promise<void> {
-  const { app, url } = options
-  const key = await keyText(options.firstKey)
-  const models = app.catalog.current.models.map(model => model.id)
-  const model = models[0] ?? 'MODEL'
-  const body = JSON.stringify({ model, messages: [{ role: 'user', content: 'What are you?' }], stream: true })
+  const { app, url, internalUrl } = options
+  const key = keyText(await options.firstKey)
+  const { models } = app.catalog.current
+  const chatModel = models.find(model => model.targets.some(target => target.endpoints.has('chat')))
+  const messages = [{ role: 'user', content: 'What are you?' }]
+  const body = JSON.stringify({ model: chatModel?.id ?? 'MODEL', messages, stream: true })
   const lines = [
     '',
-    `  Weir       ${url}/v1    docs ${options.internalUrl ?? url}/docs`,
-    ...(options.internalUrl === null ? [] : [`  internal   ${options.internalUrl}`]),
-    `  models     ${shorten(models)}`,
+    `  Weir       ${url}/v1    docs ${internalUrl ?? url}/docs`,
+    ...(internalUrl === null ? [] : [`  internal   ${internalUrl}`]),
+    `  models     ${shorten(models.map(model => model.id))}`,
     `  storage    ${storage(options.config)}`,
     `  key        ${key.line}`,
     '',
     `  curl ${url}/v1/chat/completions -H "Authorization: Bearer ${key.placeholder}" -H 'Content-Type: application/json' \\`,
-    `       -d '${body}'`,
+    `       -d ${shellQuoted(body)}`,
     '',
   ]
-  process.stdout.write(`${lines.join('\n')}\n`)
+  process.stdout.write(`${lines.map(printable).join('\n')}\n`)
 }
 
 /**
@@ -43,8 +44,7 @@ export async function printFirstKey(url: string, firstKey: Promise<FirstKey>): P
   process.stderr.write(`weir: try it: curl ${url}/v1/models -H "Authorization: Bearer ${known.key}"\n`)
 }
 
-async function keyText(firstKey: Promise<FirstKey>): Promise<{ line: string; placeholder: string }> {
-  const known = await firstKey
+function keyText(known: FirstKey): { readonly line: string; readonly placeholder: string } {
   switch (known.kind) {
     case 'made':
       return { line: `${known.key}   (shown this once)`, placeholder: known.key }
@@ -64,3 +64,9 @@ function shorten(models: readonly string[]): string {
   if (models.length === 0) return 'none yet: the backends have not said what they have'
   return models.length <= 4 ? models.join(', ') : `${models.slice(0, 4).join(', ')} and ${models.length - 4} more`
 }
+
+/** Safe between single quotes in a POSIX shell: models are named by files and by backends, who may write anything. */
+const shellQuoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`
+
+/** Nothing that a terminal would obey, or break the line at. */
+const printable = (line: string): string => line.replaceAll(/\p{Cc}/gu, '?')

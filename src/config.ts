@@ -61,8 +61,10 @@ export function loadConfig({ argv, env = process.env, cwd = process.cwd() }: Con
   const resolved = resolveConfig(tree, run)
   if (yaml.problems.length === 0) checkReferences(resolved, run)
   if (problems.length > 0) throw new ConfigError(problems.toSorted(byLine))
+  // Without problems it is what its schema says.
+  const checked: object = resolved
   return {
-    config: deepFreeze(withHost(resolved as unknown as Resolved<ConfigFile>, run.origins)),
+    config: deepFreeze(withHost(checked as Resolved<ConfigFile>, run.origins)),
     file: file?.path ?? null,
     origins: Object.freeze(Object.fromEntries(run.origins)),
     warnings: Object.freeze(run.warnings),

@@ -1,9 +1,9 @@
 import type { FastifyInstance } from 'fastify'
-import { checkMediaUrls } from '../../src/domain/media-url.ts'
+import { checkChatRequest } from '../../src/domain/request-rules.ts'
 import { ChatChunkSchema } from '../../src/schemas/chat-chunk.ts'
 import { type ChatRequest, ChatRequestSchema } from '../../src/schemas/chat-request.ts'
 import { ChatResponseSchema } from '../../src/schemas/chat-response.ts'
-import { errorResponses } from '../../src/schemas/error-body.ts'
+import { inferenceErrors } from '../../src/schemas/error-body.ts'
 import { answer, streamableResponse } from './inference-answer.ts'
 import { buildCall } from './inference-call.ts'
 
@@ -20,17 +20,18 @@ export default async function chatCompletions(app: FastifyInstance, { urlImages 
       config: { operation: 'chat', scope: 'chat' },
       preHandler: app.authorize('chat'),
       schema: {
+        operationId: 'createChatCompletion',
         tags: ['Inference'],
         summary: 'Answer a conversation',
         body: ChatRequestSchema,
         response: {
           200: streamableResponse('The answer, or its events.', ChatResponseSchema, ChatChunkSchema),
-          ...errorResponses,
+          ...inferenceErrors,
         },
       },
     },
     async (request, reply) => {
-      checkMediaUrls(request.body.messages, urlImages)
+      checkChatRequest(request.body, { allowRemoteImages: urlImages })
       return answer(app, buildCall(request, reply, { operation: 'chat', prompts: 1 }), reply)
     },
   )

@@ -1,7 +1,8 @@
 import type { FastifyInstance } from 'fastify'
+import { checkCompletionRequest } from '../../src/domain/request-rules.ts'
 import { type CompletionRequest, CompletionRequestSchema } from '../../src/schemas/completion-request.ts'
 import { CompletionResponseSchema } from '../../src/schemas/completion-response.ts'
-import { errorResponses } from '../../src/schemas/error-body.ts'
+import { inferenceErrors } from '../../src/schemas/error-body.ts'
 import { answer, streamableResponse } from './inference-answer.ts'
 import { buildCall } from './inference-call.ts'
 
@@ -13,6 +14,7 @@ export default async function completions(app: FastifyInstance): Promise<void> {
       config: { operation: 'completions', scope: 'completions' },
       preHandler: app.authorize('completions'),
       schema: {
+        operationId: 'createCompletion',
         tags: ['Inference'],
         summary: 'Continue a text',
         body: CompletionRequestSchema,
@@ -22,11 +24,12 @@ export default async function completions(app: FastifyInstance): Promise<void> {
             CompletionResponseSchema,
             CompletionResponseSchema,
           ),
-          ...errorResponses,
+          ...inferenceErrors,
         },
       },
     },
     async (request, reply) => {
+      checkCompletionRequest(request.body)
       const prompts = countPrompts(request.body.prompt)
       return answer(app, buildCall(request, reply, { operation: 'completions', prompts }), reply)
     },

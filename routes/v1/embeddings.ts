@@ -2,9 +2,10 @@ import type { FastifyInstance } from 'fastify'
 import { Fault, toWeirError } from '../../src/backend/fault.ts'
 import { isObject, type Json } from '../../src/domain/chat-event.ts'
 import { convertVector, type EncodingFormat } from '../../src/domain/embedding.ts'
+import { jsonAnswer } from '../../src/schemas/answer-parts.ts'
 import { type EmbeddingRequest, EmbeddingRequestSchema } from '../../src/schemas/embedding-request.ts'
 import { EmbeddingResponseSchema } from '../../src/schemas/embedding-response.ts'
-import { errorResponses } from '../../src/schemas/error-body.ts'
+import { inferenceErrors } from '../../src/schemas/error-body.ts'
 import { sendJson } from './inference-answer.ts'
 import { buildCall } from './inference-call.ts'
 
@@ -16,10 +17,14 @@ export default async function embeddings(app: FastifyInstance): Promise<void> {
       config: { operation: 'embeddings', scope: 'embeddings' },
       preHandler: app.authorize('embeddings'),
       schema: {
+        operationId: 'createEmbedding',
         tags: ['Inference'],
         summary: 'Turn texts into vectors',
         body: EmbeddingRequestSchema,
-        response: { 200: EmbeddingResponseSchema, ...errorResponses },
+        response: {
+          200: jsonAnswer('The vectors, in the order of the texts.', EmbeddingResponseSchema),
+          ...inferenceErrors,
+        },
       },
     },
     async (request, reply) => {

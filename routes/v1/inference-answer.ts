@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { Call } from '../../src/backend/call.ts'
-import type { TSchema } from '../../src/schemas/typebox.ts'
+import { ErrorBodySchema } from '../../src/schemas/error-body.ts'
+import { type TSchema, Type } from '../../src/schemas/typebox.ts'
 
 /** Answers a chat or completion call as it asks for: as a stream, or in one piece. */
 export async function answer(app: FastifyInstance, call: Call, reply: FastifyReply): Promise<FastifyReply> {
@@ -18,11 +19,11 @@ export function sendJson(reply: FastifyReply, body: object): FastifyReply {
   return reply.type('application/json; charset=utf-8').send(JSON.stringify(body))
 }
 
-/** The 200 of an operation that can stream, for the OpenAPI document. */
+/** The 200 of an operation that can stream, for the OpenAPI document, which describes one event and not their sequence. */
 export const streamableResponse = (description: string, whole: TSchema, chunk: TSchema) => ({
-  description,
+  description: `${description} Each event's \`data\` is a chunk; the last is \`[DONE]\`, or an error where it ends early.`,
   content: {
     'application/json': { schema: whole },
-    'text/event-stream': { schema: chunk },
+    'text/event-stream': { schema: Type.Union([chunk, ErrorBodySchema]) },
   },
 })

@@ -2,10 +2,11 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { getPrincipal } from '../../plugins/auth.ts'
 import type { Call, CallRecord } from '../../src/backend/call.ts'
 import type { Engine } from '../../src/backend/engine.ts'
-import { buildRequestBody } from '../../src/backend/request-body.ts'
 import type { Model } from '../../src/domain/catalog.ts'
 import { boundOutputTokens } from '../../src/domain/output-bound.ts'
-import { checkFields } from '../../src/domain/request-fields.ts'
+import { checkFields, findMaxTokens } from '../../src/domain/request-fields.ts'
+import { narrowToNamedTool, rewriteFields } from '../../src/domain/request-rewrites.ts'
+import { spliceBody } from '../../src/domain/splice-body.ts'
 import type { EndpointName } from '../../src/schemas/config/models.ts'
 
 /** What the three operations have in common, as far as it shapes the call. */
@@ -16,9 +17,6 @@ interface InferenceBody {
   readonly max_tokens?: number | null
   readonly max_completion_tokens?: number | null
 }
-
-/** Fields that the gateway writes itself; the caller's are read, never copied. */
-const written = new Set(['model', 'stream', 'stream_options', 'max_tokens', 'max_completion_tokens'])
 
 export interface CallOptions {
   readonly operation: EndpointName
@@ -34,16 +32,16 @@ export function buildCall(request: FastifyRequest, reply: FastifyReply, { operat
   const { model: found, scannedBody: scanned } = request
   if (found === null || scanned === undefined) throw new Error('buildCall needs an authorized request with a body')
   const body = request.body as InferenceBody
-  const { keep, ignored, replaced } = checkFields(operation, scanned.fields, request.body as Record<string, unknown>)
+  const { keep, ignored } = checkFields(operation, scanned)
   if (ignored.length > 0) reply.header('x-weir-ignored-fields', ignored.join(', '))
+  const fields = request.body as Record<string, unknown>
+  const rewritten = rewriteFields(operation, fields)
 
   const record: CallRecord = { backend: null, attempts: 0, firstContentAt: null, usage: null, fault: null }
   request.call = record
-  const kept = keep.filter(field => !written.has(field.name))
   const { accountId, tier } = getPrincipal(request)
   const tierMaxTokens = request.server.catalog.tiers[tier]?.maxTokens
   const choicesPerPrompt = body.n ?? 1
-  const askedTokens = body.max_completion_tokens ?? body.max_tokens ?? null
 
   return {
     operation,
@@ -55,10 +53,12 @@ export function buildCall(request: FastifyRequest, reply: FastifyReply, { operat
     includeUsage: body.stream_options?.include_usage === true,
     record,
     buildBody: (target, engine, stream) => {
-      const overrides: Record<string, string> = { model: JSON.stringify(target.model), ...replaced }
+      const texts = new Map<string, string | null>([['model', JSON.stringify(target.model)]])
+      const narrowed = engine.readsNamedToolChoice ? undefined : narrowToNamedTool(fields, rewritten)
+      for (const [name, value] of narrowed ?? rewritten ?? []) texts.set(name, JSON.stringify(value))
       if (operation !== 'embeddings') {
         const bound = boundOutputTokens({
-          asked: askedTokens,
+          asked: findMaxTokens(body) ?? null,
           tierDefault: tierMaxTokens?.default ?? null,
           tierCap: tierMaxTokens?.cap ?? null,
           modelMax: found.model.maxOutputTokens,
@@ -66,26 +66,33 @@ export function buildCall(request: FastifyRequest, reply: FastifyReply, { operat
           bodyBytes: scanned.bytes.length,
           mustFitContext: engine.refusesBoundBeyondContext,
         })
-        overrides['max_tokens'] = String(bound)
-        overrides['stream'] = String(stream)
-        if (stream) overrides['stream_options'] = '{"include_usage":true}'
-        Object.assign(overrides, promptCacheFields(found.model, engine, accountId))
+        texts.set('max_tokens', String(bound)).set('max_completion_tokens', null)
+        texts.set('stream', String(stream)).set('stream_options', stream ? '{"include_usage":true}' : null)
+        setPromptCache(texts, { model: found.model, engine, accountId })
       }
-      return buildRequestBody(scanned.bytes, kept, overrides)
+      return spliceBody(scanned.bytes, keep, texts)
     },
   }
 }
 
+interface PromptCacheOptions {
+  readonly model: Model
+  readonly engine: Engine
+  readonly accountId: string
+}
+
 /** Where a model keeps accounts from learning what others asked, the engine must not share its prompt cache among them. */
-function promptCacheFields(model: Model, engine: Engine, accountId: string): Record<string, string> {
-  if (model.promptCache === 'shared') return {}
+function setPromptCache(texts: Map<string, string | null>, { model, engine, accountId }: PromptCacheOptions): void {
+  if (model.promptCache === 'shared') return
   switch (engine.name) {
     case 'llama-server':
-      return { cache_prompt: 'false' }
+      texts.set('cache_prompt', 'false')
+      return
     case 'vllm':
-      return { cache_salt: JSON.stringify(accountId) }
+      texts.set('cache_salt', JSON.stringify(accountId))
+      return
     case 'ollama':
     case 'openai':
-      return {}
+      return
   }
 }

@@ -1,7 +1,10 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { getPrincipal } from '../../plugins/auth.ts'
+import { unknownModel } from '../../plugins/permissions.ts'
 import type { Model } from '../../src/domain/catalog.ts'
 import { WeirError } from '../../src/errors.ts'
+import { jsonAnswer } from '../../src/schemas/answer-parts.ts'
+import { keyErrors, modelErrors } from '../../src/schemas/error-body.ts'
 import { ModelListSchema, ModelObjectSchema } from '../../src/schemas/model-list.ts'
 import { Type } from '../../src/schemas/typebox.ts'
 
@@ -13,13 +16,19 @@ export default async function models(app: FastifyInstance): Promise<void> {
     '/models',
     {
       config: { operation: 'models', scope: 'models' },
-      schema: { tags: ['Models'], summary: 'List the models this key may use', response: { 200: ModelListSchema } },
+      schema: {
+        operationId: 'listModels',
+        tags: ['Models'],
+        summary: 'List the models this key may use',
+        response: { 200: jsonAnswer('The models.', ModelListSchema), ...keyErrors },
+      },
     },
     async request => ({ object: 'list', data: app.allowedModels(getPrincipal(request)).map(wireModel) }),
   )
   const getModel = (request: FastifyRequest, name: string) => {
     const model = app.catalog.current.find(name)
-    if (model !== undefined && app.allowedModels(getPrincipal(request)).includes(model)) return wireModel(model)
+    if (model === undefined) throw unknownModel(app, name)
+    if (app.allowedModels(getPrincipal(request)).includes(model)) return wireModel(model)
     const message = 'There is no such model for this key. GET /v1/models lists those there are.'
     throw new WeirError('modelNotFound', message, { param: 'model' })
   }
@@ -28,10 +37,11 @@ export default async function models(app: FastifyInstance): Promise<void> {
     {
       config: { operation: 'models', scope: 'models' },
       schema: {
+        operationId: 'retrieveModel',
         tags: ['Models'],
         summary: 'Get one model, by name or alias',
         params: Type.Object({ id: Type.String({ description: 'Slashes may stand as %2F or as they are.' }) }),
-        response: { 200: ModelObjectSchema },
+        response: { 200: jsonAnswer('The model.', ModelObjectSchema), ...modelErrors },
       },
     },
     async request => getModel(request, request.params.id),

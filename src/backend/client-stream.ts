@@ -18,7 +18,7 @@ export interface ClientStreamEvents {
   readonly onStall: () => void
 }
 
-export const streamHeaders = {
+const streamHeaders = {
   'content-type': 'text/event-stream; charset=utf-8',
   'cache-control': 'no-cache, no-transform',
   'x-accel-buffering': 'no',

@@ -4,7 +4,7 @@ import { isEmpty, type WrittenMap, withValueAt, writtenFrom } from './written.ts
 const scopes = ['chat', 'completions', 'embeddings', 'models', 'usage']
 
 /** The tiers that are there without being named in weir.yaml, in its words. None may administer. */
-export const defaultTiers = {
+const defaultTiers = {
   free: {
     scopes,
     limits: { requestsPerMinute: 60, tokensPerMinute: 100_000, requestsInFlight: 4 },

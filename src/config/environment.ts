@@ -90,7 +90,7 @@ export function parseInteger(text: string): number | string {
   return /^[0-9]{1,15}$/.test(text.trim()) ? Number(text) : text
 }
 
-export function splitList(text: string): string[] {
+function splitList(text: string): string[] {
   return text
     .split(',')
     .map(part => part.trim())

@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net'
 import { type Static, Type } from '../schemas/typebox.ts'
 
-export const callNames = ['createKey', 'listKeys', 'revokeKey'] as const
+const callNames = ['createKey', 'listKeys', 'revokeKey'] as const
 export type CallName = (typeof callNames)[number]
 
 export const CallSchema = Type.Object(

@@ -1,8 +1,8 @@
 import { type Buffer, isAscii, isUtf8 } from 'node:buffer'
 import { WeirError } from '../errors.ts'
+import { formatPath, type PathStep } from '../schemas/param-path.ts'
 import { type BodyScan, scanBody, type TopLevelField } from './body-scan.ts'
 import { findJsonFault } from './json-fault.ts'
-import { formatPath, type PathStep } from './param-path.ts'
 
 /** The bytes of a body and where its top-level fields stand in them, so that it can be cut and joined unparsed. */
 export interface ScannedBody {
@@ -64,11 +64,12 @@ function requireUtf8(bytes: Buffer): void {
 }
 
 function parseObject(bytes: Buffer): Record<string, unknown> {
+  const text = bytes.toString('utf8')
   let value: unknown
   try {
-    value = JSON.parse(bytes.toString('utf8'))
+    value = JSON.parse(text)
   } catch (error) {
-    throw explainSyntax(bytes, error)
+    throw explainSyntax(text, error)
   }
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>
   const what = Array.isArray(value) ? 'an array' : value === null ? 'null' : `a ${typeof value}`
@@ -124,8 +125,8 @@ function readKey(bytes: Buffer, start: number, valueStart: number): string {
   return JSON.parse(bytes.toString('utf8', start, bytes.lastIndexOf(0x22, bytes.lastIndexOf(0x3a, valueStart - 1)) + 1))
 }
 
-function explainSyntax(bytes: Buffer, cause: unknown): WeirError {
-  const fault = findJsonFault(bytes.toString('utf8'))
+function explainSyntax(text: string, cause: unknown): WeirError {
+  const fault = findJsonFault(text)
   if (fault === undefined) return new WeirError('invalidRequest', 'The request body is not valid JSON.', { cause })
   return new WeirError('invalidRequest', `The request body is not valid JSON: ${fault.problem}, ${fault.where}.`)
 }

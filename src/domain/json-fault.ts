@@ -1,4 +1,4 @@
-import { formatPath, type PathStep } from './param-path.ts'
+import { formatPath, type PathStep } from '../schemas/param-path.ts'
 
 /** What is wrong with a JSON text, and where. */
 export interface JsonFault {
@@ -10,7 +10,7 @@ export interface JsonFault {
 }
 
 /** Values, keys and escapes that are read before the search gives up: a long search for a fault would be an attack's reward. */
-const maxTokens = 120_000
+const maxTokens = 60_000
 /** Lines are counted up to here, in UTF-16 units; beyond it the offset alone must do. */
 const maxLineSearch = 1_000_000
 
@@ -80,8 +80,8 @@ function found(reader: Reader, expected: string): Fault {
 const spaces = /[ \n\r\t]*/y
 const word = /true|false|null/y
 const number = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y
-// biome-ignore lint/suspicious/noControlCharactersInRegex: JSON allows none of them in a string.
-const plainText = /[^"\\\u0000-\u001f]*/y
+/** What may stand in a string as it is: everything from the space on, but for quote and backslash. */
+const plainText = /[ !#-\u005b\u005d-\uffff]*/y
 const escaped = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y
 
 /** Moves past what a sticky pattern matches, if it does. */
@@ -94,7 +94,7 @@ function skip(reader: Reader, pattern: RegExp): boolean {
 
 function countToken(reader: Reader): void {
   if (++reader.tokens <= maxTokens) return
-  throw new Fault('a fault', reader.at, { preposition: 'somewhere after' })
+  throw new Fault('there is a fault', reader.at, { preposition: 'somewhere after' })
 }
 
 function take(reader: Reader, character: string): boolean {

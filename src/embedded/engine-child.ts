@@ -23,6 +23,8 @@ process.on('SIGTERM', () => undefined)
 process.once('disconnect', () => {
   void exit()
 })
+// It may have closed already, before anybody listened for that.
+if (!process.connected) process.exit()
 
 const server = buildServer(() => engine)
 // Nothing can be served without the port: the parent sees the exit and tries again.

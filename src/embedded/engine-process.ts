@@ -165,7 +165,8 @@ class Supervisor implements EngineProcess {
         this.#state = { kind: 'ready', url: this.#address, pid: this.#child?.pid ?? 0 }
         this.#ready.resolve(this.#address)
         this.#log.info(
-          { model: this.modelName, url: this.#address, pid: this.#child?.pid },
+          // Not "pid": each line has one already, of this process.
+          { model: this.modelName, url: this.#address, enginePid: this.#child?.pid },
           'the embedded engine is ready',
         )
         break

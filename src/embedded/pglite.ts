@@ -47,7 +47,9 @@ class PgliteThread {
   async close(): Promise<void> {
     if (this.#dead) return
     const exited = once(this.#worker, 'exit')
-    this.#post({ kind: 'close' })
+    // While it is being made or opened there is nothing in it to lose, and waiting takes seconds.
+    if (this.#ready) this.#post({ kind: 'close' })
+    else void this.#worker.terminate()
     await exited
   }
 

@@ -1,10 +1,16 @@
-import { Type } from './typebox.ts'
+import { type TSchema, Type } from './typebox.ts'
 
 /**
  * Answers are open: what a model says passes through, also what this page does not know yet. The schemas describe what is
  * always there.
  */
 export const open = { additionalProperties: true } as const
+
+/** A successful answer in one piece, for the OpenAPI document. */
+export const jsonAnswer = (description: string, schema: TSchema) => ({
+  description,
+  content: { 'application/json': { schema } },
+})
 
 const Count = (description: string) => Type.Integer({ minimum: 0, description })
 
@@ -16,7 +22,7 @@ export const UsageSchema = Type.Object(
     prompt_tokens_details: Type.Optional(Type.Object({ cached_tokens: Count('Read from the prompt cache.') }, open)),
     completion_tokens_details: Type.Optional(Type.Object({ reasoning_tokens: Count('Spent on reasoning.') }, open)),
   },
-  open,
+  { title: 'Usage', ...open },
 )
 
 export const FinishReasonSchema = Type.Union([Type.String(), Type.Null()], {

@@ -39,5 +39,5 @@ export const ChatChunkSchema = Type.Object(
     choices: Type.Array(ChoiceSchema, { description: 'Empty in the event that tells the usage.' }),
     usage: Type.Optional(Type.Union([UsageSchema, Type.Null()])),
   },
-  { $id: 'ChatCompletionChunk', ...open },
+  { title: 'ChatCompletionChunk', ...open },
 )

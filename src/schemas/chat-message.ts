@@ -41,7 +41,7 @@ const FunctionCallSchema = Type.Object({
   arguments: Type.String({ description: 'JSON, as the model wrote it: perhaps not valid.' }),
 })
 
-export const ToolCallSchema = Type.Object({
+const ToolCallSchema = Type.Object({
   id: Type.String({ maxLength: 256 }),
   type: Type.Literal('function'),
   function: FunctionCallSchema,
@@ -52,7 +52,9 @@ const instruction = <const Role extends 'system' | 'developer'>(role: Role) =>
 
 const UserMessageSchema = Type.Object({
   role: Type.Literal('user'),
-  content: Content<ContentPart>(TaggedUnion('type', [TextPartSchema, ImagePartSchema, AudioPartSchema])),
+  content: Content<ContentPart>(
+    TaggedUnion('type', { TextPart: TextPartSchema, ImagePart: ImagePartSchema, AudioPart: AudioPartSchema }),
+  ),
   name: nameField,
 })
 
@@ -64,7 +66,7 @@ const AssistantMessageSchema = Type.Object({
       type: ['string', 'array', 'null'],
       minItems: 1,
       maxItems: maxParts,
-      items: TaggedUnion('type', [TextPartSchema, RefusalPartSchema]),
+      items: TaggedUnion('type', { TextPart: TextPartSchema, RefusalPart: RefusalPartSchema }),
     }),
   ),
   name: nameField,
@@ -110,11 +112,11 @@ export type ChatMessage =
   | Static<typeof ToolMessageSchema>
   | Static<typeof FunctionMessageSchema>
 
-export const ChatMessageSchema = TaggedUnion<ChatMessage>('role', [
-  SystemMessageSchema,
-  DeveloperMessageSchema,
-  UserMessageSchema,
-  AssistantMessageSchema,
-  ToolMessageSchema,
-  FunctionMessageSchema,
-])
+export const ChatMessageSchema = TaggedUnion<ChatMessage>('role', {
+  SystemMessage: SystemMessageSchema,
+  DeveloperMessage: DeveloperMessageSchema,
+  UserMessage: UserMessageSchema,
+  AssistantMessage: AssistantMessageSchema,
+  ToolMessage: ToolMessageSchema,
+  FunctionMessage: FunctionMessageSchema,
+})

@@ -1,5 +1,6 @@
 import { type ChatMessage, ChatMessageSchema } from './chat-message.ts'
 import { NullableBoolean, NullableInteger, NullableOneOfTexts } from './fields.ts'
+import { chatExamples } from './request-examples.ts'
 import { maxOutputTokensBound, metadataField, samplingFields, shortTextField } from './sampling.ts'
 import { ResponseFormatSchema, ToolChoiceSchema, ToolSchema } from './tool.ts'
 import { type Static, Type } from './typebox.ts'
@@ -78,6 +79,6 @@ export const ChatRequestSchema = Type.Object(
     prediction: Accepted(['object', 'null']),
     web_search_options: Accepted(['object', 'null']),
   },
-  { $id: 'ChatRequest' },
+  { title: 'ChatRequest', examples: chatExamples },
 )
 export type ChatRequest = Static<typeof ChatRequestSchema>

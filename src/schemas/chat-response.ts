@@ -35,5 +35,5 @@ export const ChatResponseSchema = Type.Object(
     choices: Type.Array(ChoiceSchema, { minItems: 1 }),
     usage: Type.Optional(UsageSchema),
   },
-  { $id: 'ChatCompletion', ...open },
+  { title: 'ChatCompletion', ...open },
 )

@@ -1,4 +1,5 @@
 import { NullableBoolean, NullableInteger, NullableText } from './fields.ts'
+import { completionExamples } from './request-examples.ts'
 import { samplingFields } from './sampling.ts'
 import { textOrTokens } from './text-or-tokens.ts'
 import { type Static, Type } from './typebox.ts'
@@ -12,6 +13,6 @@ export const CompletionRequestSchema = Type.Object(
     echo: Type.Optional(NullableBoolean('No engine gives the prompt back: only `false`.')),
     best_of: Type.Optional(NullableInteger(1, 128, 'No engine chooses among answers: only the value of `n`.')),
   },
-  { $id: 'CompletionRequest' },
+  { title: 'CompletionRequest', examples: completionExamples },
 )
 export type CompletionRequest = Static<typeof CompletionRequestSchema>

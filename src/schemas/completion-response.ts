@@ -22,5 +22,5 @@ export const CompletionResponseSchema = Type.Object(
     ),
     usage: Type.Optional(Type.Union([UsageSchema, Type.Null()])),
   },
-  { $id: 'Completion', ...open },
+  { title: 'Completion', ...open },
 )

@@ -1,4 +1,5 @@
 import { OneOfTexts } from './fields.ts'
+import { embeddingExamples } from './request-examples.ts'
 import { modelField, userField } from './sampling.ts'
 import { textOrTokens } from './text-or-tokens.ts'
 import { type Static, Type } from './typebox.ts'
@@ -11,6 +12,6 @@ export const EmbeddingRequestSchema = Type.Object(
     encoding_format: Type.Optional(OneOfTexts(['float', 'base64'])),
     dimensions: Type.Optional(Type.Integer({ minimum: 1, maximum: 65_536 })),
   },
-  { $id: 'EmbeddingRequest' },
+  { title: 'EmbeddingRequest', examples: embeddingExamples },
 )
 export type EmbeddingRequest = Static<typeof EmbeddingRequestSchema>

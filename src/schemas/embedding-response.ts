@@ -22,5 +22,5 @@ export const EmbeddingResponseSchema = Type.Object(
       Type.Object({ prompt_tokens: Type.Integer({ minimum: 0 }), total_tokens: Type.Integer({ minimum: 0 }) }, open),
     ),
   },
-  { $id: 'EmbeddingList', ...open },
+  { title: 'EmbeddingList', ...open },
 )

@@ -12,22 +12,43 @@ export const ErrorBodySchema = Type.Object(
       { additionalProperties: false },
     ),
   },
-  { $id: 'Error', additionalProperties: false },
+  { title: 'Error', additionalProperties: false },
 )
 
-const answer = (description: string) => ({ description, content: { 'application/json': { schema: ErrorBodySchema } } })
+const descriptions = {
+  400: 'The request is not valid.',
+  401: 'The API key is missing or not valid.',
+  403: 'The key may not do this.',
+  404: 'There is no such model.',
+  408: 'The request took too long to arrive.',
+  413: 'The body is too large.',
+  415: 'The body is not JSON.',
+  429: 'A limit or quota is exhausted.',
+  431: 'The headers are too large.',
+  500: 'Our fault.',
+  502: 'The model server failed.',
+  503: 'Not now: busy, loading or stopping. See Retry-After.',
+  504: 'The model server took too long.',
+} as const
+
+type ErrorStatus = keyof typeof descriptions
+
+const answers = (...statuses: readonly ErrorStatus[]) =>
+  Object.fromEntries(
+    statuses.map(status => [
+      status,
+      { description: descriptions[status], content: { 'application/json': { schema: ErrorBodySchema } } },
+    ]),
+  )
+
+/** What every route can answer beside its own. */
+export const commonErrors = answers(400, 408, 431, 500)
+
+/** What routes behind a key can answer. */
+export const keyErrors = { ...commonErrors, ...answers(401, 403, 503) }
+
+/** What can become of a look-up of one model. */
+export const modelErrors = { ...keyErrors, ...answers(404) }
 
 /** What an inference route can answer beside its 200. */
-export const errorResponses = {
-  400: answer('The request is not valid.'),
-  401: answer('The API key is missing or not valid.'),
-  403: answer('The key may not do this.'),
-  404: answer('There is no such model.'),
-  413: answer('The body is too large.'),
-  415: answer('The body is not JSON.'),
-  429: answer('A limit or quota is exhausted.'),
-  500: answer('Our fault.'),
-  502: answer('The model server failed.'),
-  503: answer('Not now: busy, loading or stopping. See Retry-After.'),
-  504: answer('The model server took too long.'),
-} as const
+export const inferenceErrors = { ...modelErrors, ...answers(413, 415, 429, 502, 504) }

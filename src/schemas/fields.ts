@@ -23,13 +23,16 @@ export const OneOfTexts = <const Values extends readonly string[]>(values: Value
 export const NullableOneOfTexts = <const Values extends readonly string[]>(values: Values, options: Options = {}) =>
   Type.Unsafe<Values[number] | null>({ type: ['string', 'null'], enum: [...values, null], ...options })
 
-/** An object that says by the text in `tag` which of the schemas it follows; each must demand `tag` as a constant. */
-export const TaggedUnion = <Value>(tag: string, schemas: readonly TSchema[], options: Options = {}) =>
+/**
+ * An object that says by the text in `tag` which of the schemas it follows; each must demand `tag` as a constant. The
+ * schemas' names are those of the OpenAPI document's components.
+ */
+export const TaggedUnion = <Value>(tag: string, schemas: Readonly<Record<string, TSchema>>, options: Options = {}) =>
   Type.Unsafe<Value>({
     type: 'object',
     required: [tag],
     discriminator: { propertyName: tag },
-    oneOf: schemas,
+    oneOf: Object.entries(schemas).map(([title, schema]) => ({ ...schema, title })),
     ...options,
   })
 

@@ -7,9 +7,9 @@ const modelFields = {
   owned_by: Type.String(),
 }
 
-export const ModelObjectSchema = Type.Object(modelFields, { $id: 'Model' })
+export const ModelObjectSchema = Type.Object(modelFields, { title: 'Model' })
 
 export const ModelListSchema = Type.Object(
-  { object: Type.Literal('list'), data: Type.Array(Type.Object(modelFields)) },
-  { $id: 'ModelList' },
+  { object: Type.Literal('list'), data: Type.Array(ModelObjectSchema) },
+  { title: 'ModelList' },
 )

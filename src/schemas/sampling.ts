@@ -17,7 +17,7 @@ export const userField = Type.Optional(
   Type.String({ maxLength: 1024, ...storedText, description: 'Accepted, not forwarded.' }),
 )
 
-export const StreamOptionsSchema = Type.Object(
+const StreamOptionsSchema = Type.Object(
   {
     include_usage: Type.Optional(NullableBoolean('A last chunk carries the usage.')),
     include_obfuscation: Type.Optional(NullableBoolean('Accepted, not forwarded.')),
@@ -37,13 +37,7 @@ export const samplingFields = {
     }),
   ),
   n: Type.Optional(NullableInteger(1, 128, 'How many answers.')),
-  seed: Type.Optional(
-    NullableInteger(
-      Number.MIN_SAFE_INTEGER,
-      Number.MAX_SAFE_INTEGER,
-      'The same seed, the same answer, at best effort.',
-    ),
-  ),
+  seed: Type.Optional(NullableInteger(-(2 ** 63), 2 ** 63, 'The same seed, the same answer, at best effort.')),
   stop: Type.Optional(
     Type.Unsafe<string | string[] | null>({
       type: ['string', 'array', 'null'],

@@ -16,7 +16,7 @@ const FunctionToolSchema = Type.Object({
 export type Tool = Static<typeof FunctionToolSchema>
 
 /** A union of one: so that another type is told which there are. */
-export const ToolSchema = TaggedUnion<Tool>('type', [FunctionToolSchema])
+export const ToolSchema = TaggedUnion<Tool>('type', { FunctionTool: FunctionToolSchema })
 
 const NamedToolSchema = Type.Object({
   type: Type.Literal('function'),
@@ -37,7 +37,10 @@ export type NamedTool = Static<typeof NamedToolSchema>
 export type ToolChoice = (typeof toolChoiceModes)[number] | NamedTool | Static<typeof AllowedToolsSchema>
 
 export const ToolChoiceSchema = Type.Unsafe<ToolChoice>({
-  anyOf: [OneOfTexts(toolChoiceModes), TaggedUnion('type', [NamedToolSchema, AllowedToolsSchema])],
+  anyOf: [
+    OneOfTexts(toolChoiceModes),
+    TaggedUnion('type', { NamedTool: NamedToolSchema, AllowedTools: AllowedToolsSchema }),
+  ],
   description: 'Whether and which tools the model calls.',
 })
 
@@ -58,8 +61,8 @@ export type ResponseFormat =
   | Static<typeof JsonObjectFormatSchema>
   | Static<typeof JsonSchemaFormatSchema>
 
-export const ResponseFormatSchema = TaggedUnion<ResponseFormat>('type', [
-  TextFormatSchema,
-  JsonObjectFormatSchema,
-  JsonSchemaFormatSchema,
-])
+export const ResponseFormatSchema = TaggedUnion<ResponseFormat>('type', {
+  TextFormat: TextFormatSchema,
+  JsonObjectFormat: JsonObjectFormatSchema,
+  JsonSchemaFormat: JsonSchemaFormatSchema,
+})

@@ -1,6 +1,6 @@
 import type { ErrorObject } from 'ajv'
-import { formatPath, type PathStep } from '../domain/param-path.ts'
 import { WeirError } from '../errors.ts'
+import { formatPath, type PathStep } from './param-path.ts'
 
 /**
  * One sentence from what Ajv found: what is wrong, where, and what is allowed. Values are only named by their kind,

@@ -37,36 +37,14 @@ export interface FirstKeyOptions {
   readonly hasAdminKey: boolean
 }
 
-/** How long an unknown answer keeps the server from being ready; after that readiness is what it is for any outage. */
-export const firstKeyGraceMs = 60_000
 const retryMs = 500
 
-export interface FirstKeyCheck {
-  /**
-   * Fulfilled when the database has answered, however long that takes. Rejects with NoKeyError when the server must not
-   * run, and with the database's own error when it answers with one or is closed.
-   */
-  readonly result: Promise<FirstKey>
-  /** True while the answer is unknown, for a minute at most: the server runs, but is not ready. */
-  readonly holdsReadiness: boolean
-}
-
-/** Finds out whether there is a usable key, and makes one where that is right. Does not wait. */
-export function checkFirstKey(options: FirstKeyOptions): FirstKeyCheck {
-  const endsAtMs = performance.now() + firstKeyGraceMs
-  let isKnown = options.hasAdminKey
-  const result = ensureFirstKey(options).finally(() => {
-    isKnown = true
-  })
-  return {
-    result,
-    get holdsReadiness() {
-      return !isKnown && performance.now() < endsAtMs
-    },
-  }
-}
-
-async function ensureFirstKey(options: FirstKeyOptions): Promise<FirstKey> {
+/**
+ * Finds out whether there is a usable key, and makes one where that is right. Waits for the database, however long that
+ * takes. Rejects with NoKeyError when the server must not run, and with the database's own error when it answers with one
+ * or is closed.
+ */
+export async function ensureFirstKey(options: FirstKeyOptions): Promise<FirstKey> {
   if (options.hasAdminKey) return { kind: 'preset' }
   await options.database.firstContact
   // Made once: an insert whose answer was lost may have been done, and is then repeated with the same id.

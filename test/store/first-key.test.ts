@@ -4,7 +4,7 @@ import { parseApiKey } from '../../src/domain/api-key.ts'
 import { scopeNames } from '../../src/schemas/config/tiers.ts'
 import { DatabaseContact } from '../../src/store/contact.ts'
 import { openDatabase } from '../../src/store/database.ts'
-import { checkFirstKey, NoKeyError } from '../../src/store/first-key.ts'
+import { ensureFirstKey, NoKeyError } from '../../src/store/first-key.ts'
 import { findKey, listKeys, revokeKey } from '../../src/store/keys.ts'
 import { onEnd } from '../support/cleanup.ts'
 import { peppersOf } from '../support/peppers.ts'
@@ -27,10 +27,7 @@ async function open(t: TestContext, databaseUrl: string) {
 
 test('on loopback without any usable key an admin key is made, once, and only its digest is kept', async t => {
   const options = await open(t, await createDatabase(t))
-  const check = checkFirstKey(options)
-  assert.equal(check.holdsReadiness, true)
-  const first = await check.result
-  assert.equal(check.holdsReadiness, false)
+  const first = await ensureFirstKey(options)
   assert.ok(first.kind === 'made')
   const identity = parseApiKey(peppers, first.key)
   assert.ok(identity)
@@ -41,46 +38,41 @@ test('on loopback without any usable key an admin key is made, once, and only it
   const rows = JSON.stringify(await options.sql`select * from api_keys`)
   assert.equal(rows.includes(first.key.slice(-54)), false)
 
-  assert.deepEqual(await checkFirstKey(options).result, { kind: 'present' })
+  assert.deepEqual(await ensureFirstKey(options), { kind: 'present' })
   await revokeKey(options.sql, identity.publicId)
-  assert.equal((await checkFirstKey(options).result).kind, 'made')
+  assert.equal((await ensureFirstKey(options)).kind, 'made')
   assert.equal((await listKeys(options.sql, null, 10)).length, 2)
 })
 
 test('off loopback without any key it refuses and says what to do; with one it goes on', async t => {
   const options = await open(t, await createDatabase(t))
-  await assert.rejects(checkFirstKey({ ...options, isLoopback: false }).result, error => {
+  await assert.rejects(ensureFirstKey({ ...options, isLoopback: false }), error => {
     assert.ok(error instanceof NoKeyError)
     assert.match(error.message, /WEIR_ADMIN_KEY/)
     return true
   })
-  await checkFirstKey(options).result
-  assert.deepEqual(await checkFirstKey({ ...options, isLoopback: false }).result, { kind: 'present' })
+  await ensureFirstKey(options)
+  assert.deepEqual(await ensureFirstKey({ ...options, isLoopback: false }), { kind: 'present' })
 })
 
 test('with a preset admin key nothing is asked and nothing made', async t => {
   const options = await open(t, 'postgres://nobody@127.0.0.1:1/nothing')
-  const check = checkFirstKey({ ...options, isLoopback: false, hasAdminKey: true })
-  assert.equal(check.holdsReadiness, false)
-  assert.deepEqual(await check.result, { kind: 'preset' })
+  assert.deepEqual(await ensureFirstKey({ ...options, isLoopback: false, hasAdminKey: true }), { kind: 'preset' })
 })
 
-test('with the database down it is not known: readiness is held for a minute, and the answer comes with the database', async t => {
+test('with the database down it is not known, and the answer comes with the database', async t => {
   const server = await startPostgres(t)
   await server.kill()
-  t.mock.timers.enable({ apis: ['Date'] })
-  const check = checkFirstKey(await open(t, server.url))
-  assert.equal(check.holdsReadiness, true)
+  const check = ensureFirstKey(await open(t, server.url))
   await server.start()
-  assert.equal((await check.result).kind, 'made')
-  assert.equal(check.holdsReadiness, false)
+  assert.equal((await check).kind, 'made')
 })
 
 test('a program that stops before the database answers does not wait for it', async t => {
   const database = await openDatabase({ dataDir: makeTempDir(t), databaseUrl: 'postgres://nobody@127.0.0.1:1/nothing' })
   const contact = new DatabaseContact(database, silent)
-  const check = checkFirstKey({ sql: database.sql, database: contact, peppers, isLoopback: true, hasAdminKey: false })
-  const ended = assert.rejects(check.result, /stopped/)
+  const check = ensureFirstKey({ sql: database.sql, database: contact, peppers, isLoopback: true, hasAdminKey: false })
+  const ended = assert.rejects(check, /stopped/)
   await contact.stop()
   await database.close()
   await ended

@@ -7,11 +7,13 @@ import type { TestContext } from 'node:test'
 import type { FastifyInstance } from 'fastify'
 import OpenAI from 'openai'
 import { pino } from 'pino'
-import type { Readiness } from '../../routes/health.ts'
 import { buildApp } from '../../src/app.ts'
 import { loadConfig } from '../../src/config.ts'
+import type { Readiness } from '../../src/readiness.ts'
 import { onEnd } from './cleanup.ts'
+import { contractOf } from './contract.ts'
 import { createDatabase } from './services.ts'
+import { buildValidatedFetch } from './validated-fetch.ts'
 
 export const adminKey = 'test-admin-key-0123456789-0123456789'
 
@@ -31,8 +33,10 @@ export interface Gateway {
   readonly port: number
   readonly internalUrl: string | null
   readonly readiness: Readiness
-  /** The official SDK, as an administrator; it does not try again unless told to. */
+  /** The official SDK, as an administrator; it does not try again unless told to. Its answers are held to the contract. */
   readonly openai: OpenAI
+  /** For what the SDK does not send: its answers, too, are held to the OpenAPI document. */
+  readonly fetch: typeof fetch
   /** Every line of its log so far. */
   readonly logLines: Record<string, unknown>[]
   readonly dataDir: string
@@ -64,8 +68,10 @@ export async function buildGateway(t: TestContext, options: GatewayOptions = {})
   const url = await app.listen({ host: config.server.host, port: config.server.port })
   const internalUrl = await app.internalListener.listen()
   await app.database.firstContact
-  const openai = new OpenAI({ apiKey: adminKey, baseURL: `${url}/v1`, maxRetries: 0 })
-  return { app, url, port: Number(new URL(url).port), internalUrl, readiness, openai, logLines, dataDir }
+  const validated = buildValidatedFetch(t, () => contractOf(app.swagger()))
+  const openai = new OpenAI({ apiKey: adminKey, baseURL: `${url}/v1`, maxRetries: 0, fetch: validated })
+  const port = Number(new URL(url).port)
+  return { app, url, port, internalUrl, readiness, openai, fetch: validated, logLines, dataDir }
 }
 
 function collectLines(lines: Record<string, unknown>[]): Writable {

@@ -5,11 +5,7 @@ export function recordedBody(name: string): Buffer {
   const raw = readRecording(name)
   const end = raw.indexOf('\r\n\r\n') + 4
   const body = raw.subarray(end)
-  // Some were kept with their chunks already joined.
-  const isChunked =
-    /transfer-encoding: chunked/i.test(raw.toString('latin1', 0, end)) &&
-    /^[0-9a-f]+\r\n/.test(body.toString('latin1', 0, 12))
-  if (!isChunked) return body
+  if (!/transfer-encoding: chunked/i.test(raw.toString('latin1', 0, end))) return body
   const pieces: Buffer[] = []
   let at = 0
   while (at < body.length) {

@@ -3,7 +3,7 @@ import { DurationSchema, SecretSchema } from './units.ts'
 
 export const engineNames = ['auto', 'llama-server', 'vllm', 'ollama', 'openai'] as const
 
-export const TimeoutsSchema = Type.Object(
+const TimeoutsSchema = Type.Object(
   {
     connect: DurationSchema({ description: 'To open a connection.', default: '2s', 'x-weir-most': '5m' }),
     firstToken: DurationSchema({ description: 'From sending the request to the first content.', default: '120s' }),

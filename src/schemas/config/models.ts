@@ -1,4 +1,4 @@
-import { type Static, Type } from '../typebox.ts'
+import { Type } from '../typebox.ts'
 import { DurationSchema, MoneySchema } from './units.ts'
 
 /** `*` stands for any run of characters where models are allowed, so no name may have it. */
@@ -15,7 +15,7 @@ const EndpointsSchema = (description: string) =>
     description,
   })
 
-export const TargetSchema = Type.Object(
+const TargetSchema = Type.Object(
   {
     backend: Type.String({ description: 'A name under `backends`.' }),
     model: Type.Optional(
@@ -167,4 +167,3 @@ export const ModelSchema = Type.Object(
   },
   { additionalProperties: false, description: 'A model as callers name it.' },
 )
-export type ModelFile = Static<typeof ModelSchema>

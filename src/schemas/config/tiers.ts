@@ -1,4 +1,4 @@
-import { type Static, Type } from '../typebox.ts'
+import { Type } from '../typebox.ts'
 import { DurationSchema, MoneySchema } from './units.ts'
 
 export const scopeNames = ['chat', 'completions', 'embeddings', 'models', 'usage', 'admin'] as const
@@ -89,4 +89,3 @@ export const TierSchema = Type.Object(
   },
   { additionalProperties: false, description: 'What a class of accounts may do and use.' },
 )
-export type TierFile = Static<typeof TierSchema>

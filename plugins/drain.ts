@@ -1,0 +1,69 @@
+/** Which requests run and on which connections, so that stopping can wait for the ones and be held up by none of the others. */
+import type { ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import type { FastifyInstance } from 'fastify'
+import fp from 'fastify-plugin'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    readonly drain: Drain
+  }
+}
+
+export interface Drain {
+  /** How many requests have no complete answer yet, on whichever listener. */
+  readonly running: number
+  /** From now on every answer ends its connection. Closing the application begins by itself. */
+  begin(): void
+  /** Ends the connections of what still runs, in the middle of its answer. */
+  cut(): void
+}
+
+/** How long a connection may take, once the application closes, to come up with the request it was opened for. */
+const unusedMs = 500
+
+/**
+ * Node closes what is idle when a server closes, but not what becomes idle afterwards (a finished stream would hold the
+ * exit until its keep-alive ends) and not a connection that has never asked for anything, as browsers open in advance.
+ */
+export default fp(
+  async (app: FastifyInstance) => {
+    const running = new Set<ServerResponse>()
+    const sockets = new Set<Socket>()
+    let hasBegun = false
+
+    app.server.on('connection', (socket: Socket) => {
+      sockets.add(socket)
+      socket.once('close', () => sockets.delete(socket))
+    })
+    app.addHook('onRequest', (request, reply, done) => {
+      const { socket } = request.raw
+      running.add(reply.raw)
+      if (hasBegun) reply.header('connection', 'close')
+      reply.raw.once('close', () => {
+        running.delete(reply.raw)
+        if (hasBegun) socket.destroySoon()
+      })
+      done()
+    })
+    app.decorate('drain', {
+      get running() {
+        return running.size
+      },
+      begin: () => {
+        hasBegun = true
+      },
+      cut: () => {
+        for (const response of running) response.destroy()
+      },
+    })
+    app.addHook('preClose', async () => {
+      hasBegun = true
+      setTimeout(() => {
+        const used = new Set([...running].map(response => response.socket))
+        for (const socket of sockets) if (!used.has(socket)) socket.destroy()
+      }, unusedMs).unref()
+    })
+  },
+  { name: 'drain', fastify: '5.x' },
+)

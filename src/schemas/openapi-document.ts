@@ -1,0 +1,99 @@
+/**
+ * The last touch to the OpenAPI document that is collected from the routes. The routes' schemas stand whole in each place,
+ * because validators and the allow-list of fields read them; the document lists each once, by its `title`.
+ */
+
+type Json = Readonly<Record<string, unknown>>
+
+/** Their values are data, whatever they look like. */
+const dataKeywords = new Set(['const', 'default', 'enum', 'example', 'examples'])
+
+const header = (description: string, schema: Json) => ({ description, schema })
+
+/** What answers carry beside their bodies; see `headersOf`. */
+const responseHeaders = {
+  'x-request-id': header('Ours, for support; the same that our log has.', {
+    type: 'string',
+    pattern: '^req_[0-9a-f]{32}$',
+  }),
+  'openai-processing-ms': header('From the request to the head of the answer, in milliseconds.', {
+    type: 'string',
+    pattern: '^[0-9]+$',
+  }),
+  'x-weir-ignored-fields': header('Fields of the request that were dropped: at most five, comma separated.', {
+    type: 'string',
+    pattern: '^[a-z_]{1,40}(, [a-z_]{1,40}){0,4}$',
+  }),
+  'retry-after': header('How long to wait, in whole seconds.', { type: 'string', pattern: '^[0-9]+$' }),
+  'retry-after-ms': header('The same in milliseconds.', { type: 'string', pattern: '^[0-9]+$' }),
+  'x-should-retry': header('`false` where trying again by itself would be of no use.', { const: 'false' }),
+} as const
+
+/** Gives a document its components: the schemas that have a `title`, and the headers. Throws if two share a title. */
+export function finishDocument<Document extends object>(document: Document): Document {
+  const schemas = new Map<string, unknown>()
+  const { paths, components } = document as { paths?: unknown; components?: object }
+  const hoisted = hoist(paths, schemas)
+  return {
+    ...document,
+    paths: mapValues(hoisted, path => mapValues(path, addHeaders)),
+    components: { ...components, headers: responseHeaders, schemas: Object.fromEntries([...schemas].sort(byName)) },
+  }
+}
+
+function hoist(node: unknown, schemas: Map<string, unknown>): unknown {
+  if (Array.isArray(node)) return node.map(item => hoist(item, schemas))
+  if (!isObject(node)) return node
+  const { title, ...whole } = node
+  const copy = Object.fromEntries(
+    Object.entries(typeof title === 'string' ? whole : node).map(([key, value]) => [
+      key,
+      dataKeywords.has(key) ? value : hoist(value, schemas),
+    ]),
+  )
+  const schema = { ...copy, ...mapping(node, copy) }
+  if (typeof title !== 'string') return schema
+  const known = schemas.get(title)
+  if (known !== undefined && JSON.stringify(known) !== JSON.stringify(schema)) {
+    throw new Error(`two different schemas have the title '${title}'`)
+  }
+  schemas.set(title, schema)
+  return { $ref: `#/components/schemas/${title}` }
+}
+
+/** Which component each value of a discriminator stands for: its name is ours and not the value. */
+function mapping({ discriminator, oneOf }: Json, hoisted: Json): Json {
+  if (!isObject(discriminator) || !Array.isArray(oneOf) || !Array.isArray(hoisted['oneOf'])) return {}
+  const tag = String(discriminator['propertyName'])
+  const references = hoisted['oneOf']
+  const entries = oneOf.map((option, i) => [String(option.properties[tag].const), String(references[i].$ref)])
+  return { discriminator: { propertyName: tag, mapping: Object.fromEntries(entries) } }
+}
+
+function addHeaders(operation: unknown): unknown {
+  if (!isObject(operation)) return operation
+  const takesFields = operation['requestBody'] !== undefined
+  const responses = mapValues(operation['responses'], (response, status) => ({
+    ...(response as object),
+    headers: Object.fromEntries(
+      headersOf(Number(status), takesFields).map(name => [name, { $ref: `#/components/headers/${name}` }]),
+    ),
+  }))
+  return { ...operation, responses }
+}
+
+function headersOf(status: number, takesFields: boolean): (keyof typeof responseHeaders)[] {
+  // What never was a whole request has no id.
+  if (status === 408 || status === 431) return []
+  const always = ['x-request-id', 'openai-processing-ms'] as const
+  if (status === 429 || status === 503) return [...always, 'retry-after', 'retry-after-ms', 'x-should-retry']
+  if (status >= 500) return [...always, 'x-should-retry']
+  return takesFields && status === 200 ? [...always, 'x-weir-ignored-fields'] : [...always]
+}
+
+const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value)
+
+const mapValues = (value: unknown, change: (value: unknown, key: string) => unknown): Json =>
+  isObject(value) ? Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, change(inner, key)])) : {}
+
+const byName = ([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number => (a < b ? -1 : 1)

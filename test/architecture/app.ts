@@ -1,0 +1,71 @@
+/** The real application on a database and a backend that are not there: enough to see who is let in. */
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import type { TestContext } from 'node:test'
+import type { FastifyInstance, RouteOptions } from 'fastify'
+import { pino } from 'pino'
+import { buildApp } from '../../src/app.ts'
+import { type Config, loadConfig } from '../../src/config.ts'
+import { onEnd } from '../support/cleanup.ts'
+import { makeTempDir } from '../support/temp-dir.ts'
+
+export interface Route {
+  readonly method: string
+  readonly url: string
+  /** What a caller has to have; undefined where anybody may. */
+  readonly scope: string | undefined
+  readonly operation: string | undefined
+  /** Whether it exists on the internal listener only. */
+  readonly isInternal: boolean
+}
+
+export interface BuiltApp {
+  readonly app: FastifyInstance
+  readonly config: Config
+  /** Everything it answers, also what plugins have added and what the OpenAPI document hides. */
+  readonly routes: readonly Route[]
+}
+
+/** Builds it, listening nowhere. `env` is laid over an environment that needs no server. */
+export async function buildRealApp(t: TestContext, env: Readonly<Record<string, string>> = {}): Promise<BuiltApp> {
+  const routes: Route[] = []
+  const collect = (message: unknown) => {
+    const { fastify } = message as { fastify: FastifyInstance }
+    fastify.addHook('onRoute', route => {
+      routes.push(...asRoutes(route))
+    })
+  }
+  const nowhere = {
+    DATABASE_URL: 'postgres://127.0.0.1:1/none',
+    WEIR_KEY_PEPPER: 'a pepper that only this test uses, long enough',
+    WEIR_BACKEND_URL: 'http://127.0.0.1:1',
+    WEIR_DATA_DIR: makeTempDir(t),
+    HOST: '127.0.0.1',
+  }
+  const { config } = loadConfig({ argv: [], env: { ...nowhere, ...env }, cwd: makeTempDir(t) })
+  subscribe('fastify.initialization', collect)
+  try {
+    const log = pino({ level: 'silent' })
+    const app = await buildApp({ config, log, readiness: { state: 'ready' }, version: '0.0.0' })
+    onEnd(t, () => app.close())
+    await app.ready()
+    return { app, config, routes }
+  } finally {
+    unsubscribe('fastify.initialization', collect)
+  }
+}
+
+function asRoutes({ method, url, config, constraints }: RouteOptions): Route[] {
+  const isInternal = constraints !== undefined && 'listener' in constraints
+  return [method].flat().map(name => ({
+    method: name,
+    url,
+    scope: config?.scope,
+    operation: config?.operation,
+    isInternal,
+  }))
+}
+
+/** A URL that leads to the route. */
+export function urlOf({ url }: Route): string {
+  return url.replace(/:\w+/g, 'some').replace('*', 'some/thing')
+}

@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict'
+import { Buffer } from 'node:buffer'
+import { describe, test } from 'node:test'
+import fc from 'fast-check'
+import { parseBody } from '../../src/domain/body-parse.ts'
+import { bodyBounds, scanBody } from '../../src/domain/body-scan.ts'
+import { hasRefusedKey, jsonObject, writeFreely } from '../support/json-text.ts'
+
+const randomly = fc.gen().map(generate => () => generate(fc.nat, 59))
+
+describe('the spans of the top-level fields', () => {
+  test('name and cut out every field of any object, however it is written', () => {
+    fc.assert(
+      fc.property(jsonObject, randomly, (object, choose) => {
+        fc.pre(!hasRefusedKey(object))
+        const bytes = Buffer.from(writeFreely(object, choose))
+        const { fields, value } = parseBody(bytes)
+        assert.deepEqual(value, JSON.parse(bytes.toString()))
+        const rebuilt = fields.map(field => bytes.toString('utf8', field.start, field.end)).join(',')
+        assert.deepEqual(JSON.parse(`{${rebuilt}}`), value)
+        for (const { name, start, valueStart, end } of fields) {
+          assert.deepEqual(JSON.parse(bytes.toString('utf8', valueStart, end)), value[name])
+          assert.equal(bytes[start], 0x22)
+          assert.doesNotMatch(bytes.toString('utf8', valueStart, end), /^\s|\s$/)
+        }
+        assert.deepEqual(new Set(fields.map(({ name }) => name)), new Set(Object.keys(value)))
+        assert.deepEqual(
+          fields.map(({ start }) => start),
+          fields.map(({ start }) => start).toSorted((a, b) => a - b),
+        )
+      }),
+      { numRuns: 2000 },
+    )
+  })
+
+  test('are those of the text where keys that look like indices come first in the value', () => {
+    const bytes = Buffer.from('{"b": 1, "2": [2,"}"], "\\u0031" : {"b":3}, "a":4}')
+    const { fields } = parseBody(bytes)
+    assert.deepEqual(
+      fields.map(({ name }) => name),
+      ['b', '2', '1', 'a'],
+    )
+  })
+
+  test('end strings where JSON does, whatever backslashes stand before a quote', () => {
+    for (const length of [0, 1, 2, 29, 30, 31, 32, 33, 34, 63, 64, 65, 100, 1000]) {
+      for (let slashes = 0; slashes < 8; slashes++) {
+        for (const tail of ['', 'b', 'b'.repeat(40)]) {
+          const text = 'a'.repeat(length) + '\\'.repeat(slashes) + (slashes % 2 === 1 ? '"' : '') + tail
+          const bytes = Buffer.from(`{"x":"${text}","y":"}{"}`)
+          const { fields, value } = parseBody(bytes)
+          assert.deepEqual(Object.keys(value), ['x', 'y'])
+          assert.equal(bytes.toString('utf8', fields[0]?.valueStart, fields[0]?.end), `"${text}"`)
+        }
+      }
+    }
+  })
+})
+
+describe('H07 the bounds on what a body holds', () => {
+  const arrays = (depth: number) => Buffer.from(`{"a":${'['.repeat(depth - 1)}${']'.repeat(depth - 1)}}`)
+  const message = (bytes: Buffer) => {
+    try {
+      scanBody(bytes)
+      return 'passes'
+    } catch (error) {
+      return (error as Error).message
+    }
+  }
+
+  test('H07 depth: 64 levels pass, 65 do not', () => {
+    assert.equal(message(arrays(bodyBounds.depth)), 'passes')
+    assert.match(message(arrays(bodyBounds.depth + 1)), /more than 64 levels/)
+  })
+
+  test('H07 each count passes at its bound and fails one above it', () => {
+    const shapes: [keyof typeof bodyBounds, (count: number) => string, RegExp][] = [
+      ['colons', count => `{"a":{${Array.from({ length: count - 1 }, (_, at) => `"${at}":1`).join()}}}`, /50000 keys/],
+      ['commas', count => `[${'1,'.repeat(count)}1]`, /1000000 commas/],
+      ['containers', count => `[${'[],'.repeat(count - 2)}[]]`, /100000 objects and arrays/],
+      ['strings', count => `[${'"",'.repeat(count - 1)}""]`, /200000 strings/],
+      ['marks', count => `[${'1.5,'.repeat(count - 1)}1e5]`, /200000 fractions, exponents and booleans/],
+      ['fields', count => `{${Array.from({ length: count }, (_, at) => `"k${at}":1`).join()}}`, /512 top-level fields/],
+    ]
+    for (const [name, write, pattern] of shapes) {
+      assert.equal(message(Buffer.from(write(bodyBounds[name]))), 'passes', name)
+      assert.match(message(Buffer.from(write(bodyBounds[name] + 1))), pattern)
+    }
+  })
+
+  test('H07 what stands inside a string counts for nothing', () => {
+    const text = '[{:,'.repeat(300_000)
+    assert.equal(message(Buffer.from(JSON.stringify({ a: text, b: `"${text}\\` }))), 'passes')
+  })
+
+  test('H07 no bytes at all make the scan fail otherwise than by a bound', () => {
+    fc.assert(
+      fc.property(fc.array(fc.constantFrom(...'{}[]:,"\\ a1')), characters => {
+        const bytes = Buffer.from(characters.join(''))
+        assert.ok(/passes|more than/.test(message(bytes)))
+      }),
+      { numRuns: 2000 },
+    )
+  })
+})

@@ -1,0 +1,28 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { chat } from '../support/completion.ts'
+import { llamaServer } from '../support/engines.ts'
+import { adminKey, buildGateway } from '../support/gateway.ts'
+import { startScriptedBackend } from '../support/scripted-backend.ts'
+
+test('a live stream ends in peace while the gateway closes, and the internal listener answers to the end', async t => {
+  const backend = await startScriptedBackend(t, llamaServer({ chat: chat({ tokens: 10, everyMs: 50 }) }))
+  const { app, url, internalUrl } = await buildGateway(t, {
+    env: { WEIR_BACKEND_URL: backend.url, INTERNAL_PORT: '0' },
+  })
+  const reply = await fetch(`${url}/v1/chat/completions`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${adminKey}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ model: 'tinychat', stream: true, messages: [{ role: 'user', content: 'hi' }] }),
+  })
+  const closed = app.close()
+  const live = await fetch(`${internalUrl}/health/live`)
+  assert.equal(live.status, 200)
+  await assert.rejects(fetch(`${url}/`, { headers: { connection: 'close' } }), 'no new connection is taken')
+  assert.ok((await reply.text()).endsWith('data: [DONE]\n\n'))
+  // The caller's connection is idle now and kept alive: it must not hold the close up.
+  const since = performance.now()
+  await closed
+  assert.ok(performance.now() - since < 2000)
+  await assert.rejects(fetch(`${internalUrl}/health/live`))
+})

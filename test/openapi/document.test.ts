@@ -1,0 +1,159 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { promisify } from 'node:util'
+import { Ajv2020 } from 'ajv/dist/2020.js'
+import { buildGateway } from '../support/gateway.ts'
+import { startScriptedBackend } from '../support/scripted-backend.ts'
+import { makeTempDir } from '../support/temp-dir.ts'
+
+async function build(t: TestContext) {
+  const backend = await startScriptedBackend(t)
+  return buildGateway(t, { env: { WEIR_BACKEND_URL: backend.url } })
+}
+
+interface Operation {
+  readonly operationId?: string
+  readonly tags?: readonly string[]
+  readonly summary?: string
+  readonly security?: readonly object[]
+  readonly requestBody?: { readonly content: Record<string, { schema: object; example?: object; examples?: object }> }
+  readonly responses: Record<string, { description: string; content?: Record<string, { schema: { $ref?: string } }> }>
+}
+
+interface Document {
+  readonly openapi: string
+  readonly paths: Record<string, Record<string, Operation>>
+  readonly components: { readonly schemas: Record<string, object>; readonly headers: Record<string, object> }
+}
+
+async function fetchDocument(t: TestContext): Promise<Document> {
+  const gateway = await build(t)
+  const response = await gateway.fetch(`${gateway.url}/openapi.json`)
+  assert.equal(response.status, 200)
+  assert.match(response.headers.get('content-type') ?? '', /^application\/json/)
+  return (await response.json()) as Document
+}
+
+test('the document passes every rule that redocly recommends, without a warning', async t => {
+  const document = await fetchDocument(t)
+  const folder = makeTempDir(t)
+  const file = join(folder, 'openapi.json')
+  writeFileSync(file, JSON.stringify(document))
+  const manifest = createRequire(import.meta.url).resolve('@redocly/cli/package.json')
+  const program = join(dirname(manifest), 'bin', 'cli.js')
+  const config = new URL('./redocly.yaml', import.meta.url).pathname
+  const env = {
+    PATH: process.env['PATH'],
+    HOME: folder,
+    REDOCLY_TELEMETRY: 'off',
+    REDOCLY_SUPPRESS_UPDATE_NOTICE: 'true',
+    NO_COLOR: '1',
+  }
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    [program, 'lint', file, '--config', config, '--format', 'json'],
+    { env, cwd: folder },
+  )
+  const { totals, problems } = JSON.parse(stdout)
+  assert.deepEqual({ ...totals, problems }, { errors: 0, warnings: 0, ignored: 0, problems: [] })
+})
+
+test('every operation has a name, a tag, a summary, its errors and, where it needs one, a key', async t => {
+  const { openapi, paths, components } = await fetchDocument(t)
+  assert.match(openapi, /^3\.1\./)
+  const operations = Object.entries(paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]) => ({ name: `${method} ${path}`, path, operation })),
+  )
+  assert.deepEqual(
+    operations.map(({ name, operation }) => `${name}: ${operation.operationId}`),
+    [
+      'get /: getWelcome',
+      'get /health: getHealth',
+      'get /health/live: getLiveness',
+      'get /health/ready: getReadiness',
+      'get /metrics: getMetrics',
+      'get /openapi.json: getOpenapiDocument',
+      'post /v1/chat/completions: createChatCompletion',
+      'post /v1/completions: createCompletion',
+      'post /v1/embeddings: createEmbedding',
+      'get /v1/models: listModels',
+      'get /v1/models/{id}: retrieveModel',
+    ],
+  )
+  for (const { name, path, operation } of operations) {
+    const { tags, summary, security, responses } = operation
+    assert.equal(tags?.length, 1, name)
+    assert.match(summary ?? '', /\S/, name)
+    // The document's own security counts where the operation has none of its own.
+    assert.deepEqual(security, path.startsWith('/v1/') ? undefined : [], name)
+    const needed = path.startsWith('/v1/') ? ['400', '401', '403', '431', '500', '503'] : ['400', '431', '500']
+    assert.deepEqual(
+      needed.filter(status => responses[status] === undefined),
+      [],
+      name,
+    )
+    for (const [status, { description, content }] of Object.entries(responses)) {
+      assert.notEqual(description, 'Default Response', `${name} ${status}`)
+      const isHealth = path.startsWith('/health') && status === '503'
+      if (Number(status) < 400 || isHealth) continue
+      assert.equal(content?.['application/json']?.schema.$ref, '#/components/schemas/Error', `${name} ${status}`)
+    }
+  }
+  for (const name of Object.keys(components.schemas)) assert.match(name, /^[A-Z][A-Za-z]+$/)
+  assert.equal(components.schemas['ChatCompletionChunk'] === undefined, false)
+})
+
+test('streams are documented beside whole answers', async t => {
+  const { paths } = await fetchDocument(t)
+  for (const [path, chunk] of [
+    ['/v1/chat/completions', 'ChatCompletionChunk'],
+    ['/v1/completions', 'Completion'],
+  ] as const) {
+    const content = paths[path]?.['post']?.responses['200']?.content ?? {}
+    assert.deepEqual(Object.keys(content), ['application/json', 'text/event-stream'])
+    const event = content['text/event-stream']?.schema as { anyOf: object[] }
+    assert.deepEqual(event.anyOf, [{ $ref: `#/components/schemas/${chunk}` }, { $ref: '#/components/schemas/Error' }])
+  }
+})
+
+test('every request has examples, and they are what the schemas ask for', async t => {
+  const document = await fetchDocument(t)
+  const ajv = new Ajv2020({ strict: false, discriminator: false })
+  ajv.addSchema({ ...document, $id: 'openapi' })
+  let count = 0
+  for (const methods of Object.values(document.paths)) {
+    const body = methods['post']?.requestBody?.content['application/json']
+    if (body === undefined) continue
+    const { $ref } = body.schema as { $ref: string }
+    const validate = ajv.compile({ $ref: `openapi${$ref}` })
+    const named = Object.values(body.examples ?? {}) as { value: object }[]
+    const examples = body.example === undefined ? named.map(({ value }) => value) : [body.example]
+    assert.ok(examples.length > 0, $ref)
+    for (const example of examples) {
+      count += 1
+      assert.ok(validate(example), `${$ref}: ${ajv.errorsText(validate.errors)}`)
+    }
+  }
+  assert.equal(count, 6)
+})
+
+test('every route is in the document, but for pages and what only spells another route', async t => {
+  const { app } = await build(t)
+  const documented = Object.keys(app.swagger().paths ?? {}).map(path => path.replaceAll(/\{(\w+)\}/g, ':$1'))
+  const steps: string[] = []
+  const served = app
+    .printRoutes({ commonPrefix: false })
+    .split('\n')
+    .flatMap(line => {
+      const [, indent, step] = /^([│ ]*)[└├]── (\S*) \(/.exec(line) ?? []
+      if (indent === undefined || step === undefined) return []
+      steps.splice(indent.length / 4, Number.POSITIVE_INFINITY, step)
+      return [steps.join('')]
+    })
+  const pages = (path: string) => path === '/docs' || path.startsWith('/docs/')
+  assert.deepEqual(new Set(served.filter(path => !pages(path))), new Set([...documented, '/v1/models*']))
+})
