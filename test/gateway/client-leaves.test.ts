@@ -19,11 +19,11 @@ import { type ScriptedBackend, startScriptedBackend } from '../support/scripted-
 const maxCloseMs = 50
 
 test('S01 a caller who leaves in mid-stream takes the connection to the backend along', async t => {
-  const backend = await startScriptedBackend(t, llamaServer({ answer: { tokens: 2000, everyMs: 20 } }))
+  const backend = await startScriptedBackend(t, llamaServer({ answer: { tokens: 2000, everyMs: 5 } }))
   const gateway = await gatewayBefore(t, backend)
   const lags: number[] = []
-  for (let round = 0; round < 20; round += 1) {
-    const leaving = Array.from({ length: 25 }, async (_, n) => {
+  for (let round = 0; round < 50; round += 1) {
+    const leaving = Array.from({ length: 10 }, async (_, n) => {
       const tag = `caller ${round}-${n}`
       const client = await ask(t, gateway, { ...streamQuestion, messages: [{ role: 'user', content: tag }] })
       await client.head()
@@ -67,12 +67,12 @@ for (const [phase, answer] of Object.entries(phases)) {
       const gateway = await gatewayBefore(t, backend, { engine })
       const hasHeaders = 'firstTokenAfterMs' in answer && engine === 'llama-server'
       const lags: number[] = []
-      for (let n = 0; n < 20; n += 1) lags.push(await leaveEarly(t, { gateway, backend, body, hasHeaders }))
+      for (let n = 0; n < 10; n += 1) lags.push(await leaveEarly(t, { gateway, backend, body, hasHeaders }))
       const slowest = Math.max(...lags)
       t.diagnostic(`upstream closed after p50 ${percentile(lags, 0.5).toFixed(1)} ms, at most ${slowest.toFixed(1)} ms`)
       assert.ok(slowest <= maxCloseMs, `${slowest} ms`)
       await eventually('no connection to the backend is left', () => backend.sockets.open === 0, { withinMs: 1000 })
-      const line = await requestLine(gateway, 20)
+      const line = await requestLine(gateway, 10)
       assert.equal(line['status'], 499)
       assert.equal(line['outcome'], 'client-gone')
       assert.equal(line['firstTokenMs'], undefined)

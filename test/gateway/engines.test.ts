@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { errorAnswer, htmlError, loading } from '../support/behaviours.ts'
+import { htmlError, loading } from '../support/behaviours.ts'
 import { onEnd } from '../support/cleanup.ts'
 import { llamaServer, ollamaServer, openaiServer, vllmServer } from '../support/engines.ts'
 import { eventually } from '../support/eventually.ts'
@@ -79,8 +79,6 @@ test('a llama-server that loads its model is waited for', async t => {
 
 const notYet = {
   'the page of a proxy (502)': htmlError(502),
-  'the page of a proxy (503)': htmlError(503),
-  '504': errorAnswer(504, {}),
   'a loading server without a name': loading(),
 }
 for (const [what, behaviour] of Object.entries(notYet)) {

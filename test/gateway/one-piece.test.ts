@@ -40,10 +40,11 @@ const pairs: Record<string, Pair> = {
   },
 }
 
-for (const [what, { whole, stream, level }] of Object.entries(pairs)) {
-  test(`one piece through a llama-server is its direct reply: ${what}`, async t => {
-    const backend = await startScriptedBackend(t, llamaServer({ chat: replay(stream) }))
-    const gateway = await gatewayBefore(t, backend)
+test('one piece through a llama-server is its direct reply', async t => {
+  const backend = await startScriptedBackend(t)
+  const gateway = await gatewayBefore(t, backend)
+  for (const [what, { whole, stream, level }] of Object.entries(pairs)) {
+    backend.use(llamaServer({ chat: replay(stream) }))
     const { stream: _stream, ...body } = readRecordedRequest(whole) as Json
     const answer = await (await ask(t, gateway, body)).response()
     assert.equal(answer.status, 200)
@@ -58,9 +59,9 @@ for (const [what, { whole, stream, level }] of Object.entries(pairs)) {
       // What was cached differs from one run to the next.
       delete (reply['usage'] as Json)['prompt_tokens_details']
     }
-    assert.deepEqual(got, expected)
-  })
-}
+    assert.deepEqual(got, expected, what)
+  }
+})
 
 async function answerOf(t: Parameters<typeof ask>[0], chat: Behaviour, body: Json, path?: string): Promise<Json> {
   const isChat = path === undefined

@@ -41,10 +41,10 @@ for (const [engine, server] of [
   ['llama-server', llamaServer],
   ['vllm', vllmServer],
 ] as const) {
-  for (const body of [streamQuestion, question]) {
-    test(`only our own headers reach a backend (${engine}, ${'stream' in body ? 'stream' : 'one piece'})`, async t => {
-      const backend = await startScriptedBackend(t, server())
-      const gateway = await gatewayBefore(t, backend, { engine })
+  test(`only our own headers reach a backend (${engine})`, async t => {
+    const backend = await startScriptedBackend(t, server())
+    const gateway = await gatewayBefore(t, backend, { engine })
+    for (const body of [streamQuestion, question]) {
       const client = await connectRaw(t, gateway.url)
       client.request('POST', '/v1/chat/completions', { headers: clientHeaders, body })
       assert.equal((await client.response()).status, 200)
@@ -56,8 +56,8 @@ for (const [engine, server] of [
       assert.equal(request.header('content-type'), 'application/json')
       assert.equal(request.header('user-agent'), 'weir')
       assert.equal(request.header('host'), new URL(backend.url).host)
-    })
-  }
+    }
+  })
 }
 
 test('only listed fields reach a backend, and what we set is there once', async t => {
