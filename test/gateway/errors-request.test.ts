@@ -194,13 +194,11 @@ test('413: a body over the limit, with a length and in chunks', async t => {
   client.send(
     `POST /v1/chat/completions HTTP/1.1\r\nHost: weir\r\nAuthorization: Bearer ${adminKey}\r\n` +
       'Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n' +
-      `bb8\r\n${'x'.repeat(3000)}\r\n`,
+      `bb8\r\n${'x'.repeat(3000)}\r\n0\r\n\r\n`,
   )
   const answer = await client.response()
   assert.equal(answer.status, 413)
   assert.equal(JSON.parse(answer.text).error.code, 'request_too_large')
-  // The rest is not read, so the connection carries nothing more.
-  assert.equal(await client.ended, 'fin')
   await gateway.openai.chat.completions.create(hello)
 })
 
