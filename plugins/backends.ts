@@ -5,7 +5,7 @@ import { Backend, type BackendConfig } from '../src/backend/backend.ts'
 import { type Call, faultContext, type Route } from '../src/backend/call.ts'
 import type { ClientStreamTimes } from '../src/backend/client-stream.ts'
 import { collectAnswer } from '../src/backend/collect-answer.ts'
-import { Fault, toWeirError } from '../src/backend/fault.ts'
+import { Fault, toStreamError, toWeirError } from '../src/backend/fault.ts'
 import { type LiveStream, streamAnswer } from '../src/backend/stream-answer.ts'
 import { type BackendState, watchBackend } from '../src/backend/watch.ts'
 import type { Json } from '../src/domain/chat-event.ts'
@@ -68,6 +68,7 @@ export default fp(
         }
         await streamAnswer(call, route, streamReply, live)
         if (!reply.sent) reply.hijack()
+        logStreamFault(call, reply)
       },
       collect: async (call, reply) => {
         const route = await chooseRoute(app, backends, call)
@@ -103,6 +104,14 @@ async function chooseRoute(app: FastifyInstance, backends: ReadonlyMap<string, B
     call.record.fault = error
     throw toWeirError(error, faultContext(call))
   }
+}
+
+/** What ends a stream after its 200 is no answer that the error handler sees: an operator must learn of it all the same. */
+function logStreamFault(call: Call, reply: FastifyReply): void {
+  const { fault } = call.record
+  if (fault === null) return
+  const error = toStreamError(fault, faultContext(call))
+  if (error.statusCode >= 500) reply.request.log.error({ err: fault }, error.message)
 }
 
 /** Throws what an operator can do, where the embedded engine cannot run. */

@@ -1,5 +1,6 @@
-import type { Dispatcher } from 'undici'
+import { type Dispatcher, errors } from 'undici'
 import { Fault } from './fault.ts'
+import type { ConnectionUser, KeptConnection } from './kept-connection.ts'
 import { type AttemptTimeouts, PhaseTimer } from './phase-timer.ts'
 import { maxErrorBodyBytes, parseErrorBody, statusFault } from './status-fault.ts'
 
@@ -30,11 +31,12 @@ export interface AttemptSink {
  * One try of one request at one backend. Its life: connecting → waiting for the head → receiving (the answer, or the body
  * of an error) → over. One path ends it early in every phase: `abort`, which closes the backend's socket.
  */
-export class Attempt implements Dispatcher.DispatchHandler {
+export class Attempt implements Dispatcher.DispatchHandler, ConnectionUser {
   readonly #request: AttemptRequest
   readonly #sink: AttemptSink
   readonly #timer: PhaseTimer
   #controller: Dispatcher.DispatchController | null = null
+  #connection: KeptConnection | null = null
   #state: 'open' | 'head' | 'data' | 'error-body' | 'over' = 'open'
   /** Bytes of the answer's body, also of an error's. */
   #received = 0
@@ -46,7 +48,9 @@ export class Attempt implements Dispatcher.DispatchHandler {
   constructor(dispatcher: Dispatcher, request: AttemptRequest, sink: AttemptSink) {
     this.#request = request
     this.#sink = sink
-    this.#timer = new PhaseTimer(request.timeouts, request.stream, fault => this.abort(fault))
+    this.#timer = new PhaseTimer(request.timeouts, request.stream, fault =>
+      this.abort(this.#state === 'error-body' ? this.#readErrorBody() : fault),
+    )
     dispatcher.dispatch(
       {
         method: 'POST',
@@ -82,7 +86,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
    */
   answered(): void {
     if (this.#state === 'over') return
-    this.#timer.answered()
+    this.#timer.lastMoment()
     this.#controller?.resume()
   }
 
@@ -97,8 +101,13 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.#controller?.resume()
   }
 
+  onConnection(connection: KeptConnection): void {
+    this.#connection = connection
+  }
+
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller
+    this.#connection?.requestStarts()
     if (this.#abortedBy !== null) controller.abort(this.#abortedBy)
     else this.#state = 'head'
   }
@@ -116,6 +125,7 @@ export class Attempt implements Dispatcher.DispatchHandler {
       return
     }
     this.#state = 'error-body'
+    this.#timer.lastMoment()
     this.#errorStatus = status
     const retryAfter = headers['retry-after']
     this.#errorRetryAfter = typeof retryAfter === 'string' ? retryAfter : undefined
@@ -176,10 +186,10 @@ export class Attempt implements Dispatcher.DispatchHandler {
         ? new Fault('timeout', 'connect timeout', { phase: 'connect', cause: error })
         : new Fault('connect', `connection failed (${code})`, { cause: error })
     }
-    if (code.startsWith('HPE_') || code === 'UND_ERR_HEADERS_OVERFLOW') {
-      return new Fault('rubbish', `the answer is not HTTP (${code})`, { cause: error })
-    }
-    const staleConnection = this.#received === 0 && this.#state === 'head' && socketWasUsed(error)
+    // Without its cause: a parser's error carries the bytes it did not understand.
+    if (error instanceof errors.HTTPParserError) return new Fault('rubbish', `the answer is not HTTP: ${error.message}`)
+    if (code === 'UND_ERR_HEADERS_OVERFLOW') return new Fault('rubbish', 'the headers of the answer are too large')
+    const staleConnection = this.#state === 'head' && this.#connection?.wasStale === true
     return new Fault('reset', `connection lost (${code})`, { cause: error, staleConnection })
   }
 
@@ -194,10 +204,4 @@ export class Attempt implements Dispatcher.DispatchHandler {
     this.#timer.stop()
     this.#errorBody = []
   }
-}
-
-/** Whether the socket that failed had carried an earlier answer: then the server closed an idle connection under us. */
-function socketWasUsed(error: Error): boolean {
-  const socket: unknown = 'socket' in error ? error.socket : null
-  return typeof socket === 'object' && socket !== null && 'bytesRead' in socket && Number(socket.bytesRead) > 0
 }

@@ -1,4 +1,4 @@
-import { Client, Pool } from 'undici'
+import { buildConnector, Client, Pool } from 'undici'
 import type { Resolved } from '../config/resolved.ts'
 import type { Discovered } from '../domain/catalog.ts'
 import type { BackendFile } from '../schemas/config/backends.ts'
@@ -6,6 +6,7 @@ import { Attempt, type AttemptSink } from './attempt.ts'
 import { type Engine, getEngine } from './engine.ts'
 import { EngineProbe } from './engine-probe.ts'
 import type { Fault } from './fault.ts'
+import { KeptConnection } from './kept-connection.ts'
 
 export type BackendConfig = Resolved<BackendFile>
 
@@ -158,13 +159,17 @@ export class Backend {
   #connections(engine: Engine, fresh: boolean): Pool {
     const pool = fresh ? this.#fresh : this.#kept
     if (pool !== null) return pool
-    const made = new Pool(this.#origin, {
+    const connect = buildConnector({ timeout: this.config.timeouts.connectMs, noDelay: true, allowH2: false })
+    const options = {
       allowH2: false,
-      connections: null,
       pipelining: 1,
       keepAliveTimeout: engine.idleConnectionMs,
       keepAliveMaxTimeout: engine.idleConnectionMs,
-      connect: { timeout: this.config.timeouts.connectMs, noDelay: true },
+    }
+    const made = new Pool(this.#origin, {
+      connections: null,
+      allowH2: false,
+      factory: origin => new KeptConnection(origin, options, connect),
     })
     if (fresh) this.#fresh = made
     else this.#kept = made

@@ -38,7 +38,6 @@ interface FaultDetails {
   readonly phase?: Phase
   readonly status?: number
   readonly retryAfterMs?: number
-  readonly cause?: unknown
   /** The connection had served an earlier request and ended before a byte of this answer. */
   readonly staleConnection?: boolean
 }
@@ -47,9 +46,9 @@ export class Fault extends Error {
   readonly kind: FaultKind
   readonly details: FaultDetails
 
-  /** `what` is for the log: it must hold nothing of the backend's or the caller's text. */
-  constructor(kind: FaultKind, what: string, details: FaultDetails = {}) {
-    super(what, details.cause === undefined ? undefined : { cause: details.cause })
+  /** `what` and the cause are for the log: they must hold nothing of the backend's or the caller's text. */
+  constructor(kind: FaultKind, what: string, { cause, ...details }: FaultDetails & ErrorOptions = {}) {
+    super(what, cause === undefined ? undefined : { cause })
     this.name = 'Fault'
     this.kind = kind
     this.details = details

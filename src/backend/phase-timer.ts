@@ -6,8 +6,8 @@ export interface AttemptTimeouts {
   readonly totalMs: number
 }
 
-/** How long a backend may leave the connection open behind a whole answer. */
-const lingerMs = 1000
+/** How long what is left of an answer, or the body of an error, may take. */
+const lastMomentMs = 1000
 
 /**
  * The clock of one attempt: a timer for the phase it is in (first token, then idle between pieces) and one for the whole.
@@ -50,11 +50,11 @@ export class PhaseTimer {
     if (this.#hasContent) this.#clearPhase()
   }
 
-  /** The answer is whole: the rest has a moment, whatever comes. */
-  answered(): void {
+  /** Nothing of weight is to come any more: the rest has a moment, whatever it is. */
+  lastMoment(): void {
     this.stop()
     this.#hasContent = false
-    this.#phase = this.#start('total', lingerMs)
+    this.#phase = this.#start('total', lastMomentMs)
   }
 
   stop(): void {

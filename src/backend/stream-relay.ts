@@ -107,7 +107,8 @@ export class StreamRelay {
 
   /** The caller's frames for these; untouched spans are passed on by reference. */
   #translate(frames: Buffer): Buffer {
-    const mustParse = this.#state === 'head' || this.#options.look !== undefined
+    // With several choices, whose usage an event reports shows in the event before it.
+    const mustParse = this.#state === 'head' || this.#options.look !== undefined || this.#options.choices > 1
     const mayTell = telling.test(frames.toString('latin1'))
     const pieces: Buffer[] = []
     let copied = 0

@@ -13,6 +13,8 @@ export const bodyBounds = {
   containers: 100_000,
   /** Keys and values alike. */
   strings: 200_000,
+  /** Full stops and letters e: the numbers that are slow to read have one, and of the words `true` and `false`. */
+  marks: 200_000,
   /** Fields of the top-level object. */
   fields: 512,
 } as const
@@ -46,6 +48,7 @@ const COLON = 2
 const COMMA = 3
 const OPEN = 4
 const CLOSE = 5
+const MARK = 6
 const sorts = new Uint8Array(256)
 for (const [characters, sort] of [
   ['"', QUOTE],
@@ -53,6 +56,7 @@ for (const [characters, sort] of [
   [',', COMMA],
   ['[{', OPEN],
   [']}', CLOSE],
+  ['.eE', MARK],
 ] as const) {
   for (const character of characters) sorts[character.charCodeAt(0)] = sort
 }
@@ -74,6 +78,7 @@ export function scanBody(bytes: Uint8Array): BodyScan {
   let commas = 0
   let containers = 0
   let strings = 0
+  let marks = 0
   let key = 0
   let colon = -1
   for (let at = 0; at < length; at++) {
@@ -89,6 +94,8 @@ export function scanBody(bytes: Uint8Array): BodyScan {
     } else if (sort === OPEN) {
       if (++containers > bodyBounds.containers) throw tooMany('objects and arrays', bodyBounds.containers)
       if (++depth > bodyBounds.depth) throw tooDeep(at)
+    } else if (sort === MARK) {
+      if (++marks > bodyBounds.marks) throw tooMany('fractions, exponents and booleans', bodyBounds.marks)
     } else {
       if (depth === 1 && colon !== -1) {
         if (spans.length >= 3 * bodyBounds.fields) throw tooMany('top-level fields', bodyBounds.fields)

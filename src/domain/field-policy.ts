@@ -1,5 +1,5 @@
 /**
- * What becomes of each field a caller may put into a body, by name (docs: "Request fields"). A name that stands nowhere
+ * What becomes of each field a caller may put into a body, by name. A name that stands nowhere
  * here is dropped and named in a response header.
  */
 

@@ -7,5 +7,5 @@ const prefixes = ['png', 'jpeg', 'jpg', 'webp', 'gif'].map(type => `data:image/$
  */
 export function isImageDataUrl(url: string): boolean {
   const prefix = prefixes.find(each => url.startsWith(each))
-  return prefix !== undefined && /^[A-Za-z0-9+/]{4}/.test(url.slice(prefix.length, prefix.length + 4))
+  return prefix !== undefined && /^[A-Za-z0-9+/]{16}/.test(url.slice(prefix.length, prefix.length + 16))
 }

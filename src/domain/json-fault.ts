@@ -10,7 +10,7 @@ export interface JsonFault {
 }
 
 /** Values, keys and escapes that are read before the search gives up: a long search for a fault would be an attack's reward. */
-const maxTokens = 120_000
+const maxTokens = 60_000
 /** Lines are counted up to here, in UTF-16 units; beyond it the offset alone must do. */
 const maxLineSearch = 1_000_000
 

@@ -37,13 +37,7 @@ export const samplingFields = {
     }),
   ),
   n: Type.Optional(NullableInteger(1, 128, 'How many answers.')),
-  seed: Type.Optional(
-    NullableInteger(
-      Number.MIN_SAFE_INTEGER,
-      Number.MAX_SAFE_INTEGER,
-      'The same seed, the same answer, at best effort.',
-    ),
-  ),
+  seed: Type.Optional(NullableInteger(-(2 ** 63), 2 ** 63, 'The same seed, the same answer, at best effort.')),
   stop: Type.Optional(
     Type.Unsafe<string | string[] | null>({
       type: ['string', 'array', 'null'],

@@ -4,19 +4,9 @@ import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { parseBody } from '../../src/domain/body-parse.ts'
 import { bodyBounds, scanBody } from '../../src/domain/body-scan.ts'
-import { jsonObject, writeFreely } from '../support/json-text.ts'
+import { hasRefusedKey, jsonObject, writeFreely } from '../support/json-text.ts'
 
 const randomly = fc.gen().map(generate => () => generate(fc.nat, 59))
-
-const hasRefusedKey = (value: unknown): boolean =>
-  typeof value === 'object' &&
-  value !== null &&
-  Object.entries(value).some(
-    ([key, item]) =>
-      key === '__proto__' ||
-      (key === 'constructor' && typeof item === 'object' && item !== null && Object.hasOwn(item, 'prototype')) ||
-      hasRefusedKey(item),
-  )
 
 describe('the spans of the top-level fields', () => {
   test('name and cut out every field of any object, however it is written', () => {
@@ -89,6 +79,7 @@ describe('H07 the bounds on what a body holds', () => {
       ['commas', count => `[${'1,'.repeat(count)}1]`, /1000000 commas/],
       ['containers', count => `[${'[],'.repeat(count - 2)}[]]`, /100000 objects and arrays/],
       ['strings', count => `[${'"",'.repeat(count - 1)}""]`, /200000 strings/],
+      ['marks', count => `[${'1.5,'.repeat(count - 1)}1e5]`, /200000 fractions, exponents and booleans/],
       ['fields', count => `{${Array.from({ length: count }, (_, at) => `"k${at}":1`).join()}}`, /512 top-level fields/],
     ]
     for (const [name, write, pattern] of shapes) {

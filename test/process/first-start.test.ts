@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { connectControl } from '../../src/control/client.ts'
 import { eventually } from '../support/eventually.ts'
 import { type GatewayProcess, runGateway, startGateway } from '../support/gateway-process.ts'
 import { processTree } from '../support/process-tree.ts'
@@ -91,6 +92,9 @@ test('everything embedded: from the first start over kill -9 in the middle of a 
     await untilReady(second.url)
     t.diagnostic(`listening after ${listeningMs} ms`)
     assert.equal(await statusWith(second.url, key), 200)
+    const control = await connectControl(join(folder, '.weir'))
+    assert.ok(control, 'the socket that the killed one left was replaced')
+    control.close()
     second.kill()
     assert.deepEqual(await second.exit, { code: 0, signal: null })
     assert.deepEqual(second.stderr, [])

@@ -19,16 +19,17 @@ interface Options {
   readonly tokens?: readonly string[] | number
   readonly everyMs?: number
   readonly grace?: string
+  readonly nodeFlags?: string[]
 }
 
 /** A gateway before a backend whose answers take half a second unless told otherwise. */
-async function start(t: TestContext, { tokens = 5, everyMs = 100, grace = '30s' }: Options = {}) {
+async function start(t: TestContext, { tokens = 5, everyMs = 100, grace = '30s', nodeFlags = [] }: Options = {}) {
   const backend = await startScriptedBackend(t, llamaServer({ chat: chat({ tokens, everyMs }) }))
   const folder = makeTempDir(t)
   writeFileSync(join(folder, 'weir.yaml'), `server:\n  grace: ${grace}\n`)
   const stores = { DATABASE_URL: await createDatabase(t), WEIR_KEY_PEPPER: pepper }
   const env = { ...stores, WEIR_ADMIN_KEY: adminKey, WEIR_BACKEND_URL: backend.url }
-  const gateway = await startGateway(t, { folder, env })
+  const gateway = await startGateway(t, { folder, env, nodeFlags })
   await untilReady(gateway.url)
   return gateway
 }
@@ -129,6 +130,22 @@ test('a second signal, later, ends it at once', async t => {
   assert.equal(code, 1)
   assert.ok(tookMs < 500)
   await cut
+})
+
+test('an error that nobody caught: answers that run may end, the log says why, and the exit code is 1', async t => {
+  const mishaps = ['throw new Error("boom")', 'Promise.reject(new Error("boom"))']
+  const endings = mishaps.map(async mishap => {
+    const nodeFlags = ['--import', `data:text/javascript,process.on('SIGUSR2',()=>{${mishap}})`]
+    const gateway = await start(t, { nodeFlags })
+    const stream = await openStream(gateway.url, adminKey)
+    const stopped = stop(gateway, 'SIGUSR2')
+    assert.ok(isWhole(await stream.text()))
+    assert.equal((await stopped).code, 1)
+    const fatal = gateway.logs().filter(log => log['level'] === 60)
+    assert.equal(fatal.length, 1)
+    assert.match(JSON.stringify(fatal), /"message":"boom".*"msg":"stopping after an error"/)
+  })
+  await Promise.all(endings)
 })
 
 test('the stages of stopping lie within the grace, in order', () => {

@@ -11,6 +11,17 @@ export const jsonObject: fc.Arbitrary<Record<string, unknown>> = fc.dictionary(
   { maxKeys: 8, noNullPrototype: true },
 )
 
+/** Whether a value holds a key that could reach a prototype: no body may. */
+export const hasRefusedKey = (value: unknown): boolean =>
+  typeof value === 'object' &&
+  value !== null &&
+  Object.entries(value).some(
+    ([key, item]) =>
+      key === '__proto__' ||
+      (key === 'constructor' && typeof item === 'object' && item !== null && Object.hasOwn(item, 'prototype')) ||
+      hasRefusedKey(item),
+  )
+
 /** Writes a value as some other program might: with spaces anywhere and any character of a string escaped. */
 export function writeFreely(value: unknown, choose: () => number): string {
   const space = () => [' ', '', '', '\n', '\t', '\r\n  '][choose() % 6] ?? ''
