@@ -49,6 +49,9 @@ async function body(app: FastifyInstance, { maxBodyBytes }: BodyOptions): Promis
 /** What is set aside for a body before its bytes come: a caller must have sent this much before we trust its length. */
 const firstBytes = 256 * 1024
 
+/** A client whose body is too large and who sends nothing for this long waits for the answer. */
+const silenceMs = 20
+
 /**
  * Collects a body into one buffer. Fastify's own way keeps the pieces and then copies them together, which takes twice
  * the memory of a large body.
@@ -58,12 +61,15 @@ function readBytes(request: FastifyRequest, payload: Readable, maxBytes: number,
   const most = declared === undefined ? maxBytes : Number(declared)
   let bytes = Buffer.allocUnsafe(Math.min(most, firstBytes))
   let length = 0
+  let silence: NodeJS.Timeout | undefined
   const onData = (chunk: Buffer) => {
     const start = length
     length += chunk.length
     if (length > most) {
       // Read on for a while without keeping: a connection closed on a client that still sends loses the answer.
+      clearTimeout(silence)
       if (length > 2 * most) finish(tooLarge(maxBytes))
+      else silence = setTimeout(onEnd, silenceMs)
       return
     }
     if (length > bytes.length) {
@@ -79,6 +85,7 @@ function readBytes(request: FastifyRequest, payload: Readable, maxBytes: number,
     finish(new WeirError('invalidRequest', 'The connection broke before the request body was complete.', { cause }))
   }
   const finish = (error: WeirError | null) => {
+    clearTimeout(silence)
     payload.off('data', onData).off('end', onEnd).off('error', onError)
     if (error === null) done(null, bytes.subarray(0, length))
     else done(error)

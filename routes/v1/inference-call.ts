@@ -5,7 +5,7 @@ import type { Engine } from '../../src/backend/engine.ts'
 import type { Model } from '../../src/domain/catalog.ts'
 import { boundOutputTokens } from '../../src/domain/output-bound.ts'
 import { checkFields, findMaxTokens } from '../../src/domain/request-fields.ts'
-import { rewriteFields } from '../../src/domain/request-rewrites.ts'
+import { narrowToNamedTool, rewriteFields } from '../../src/domain/request-rewrites.ts'
 import { spliceBody } from '../../src/domain/splice-body.ts'
 import type { EndpointName } from '../../src/schemas/config/models.ts'
 
@@ -34,7 +34,8 @@ export function buildCall(request: FastifyRequest, reply: FastifyReply, { operat
   const body = request.body as InferenceBody
   const { keep, ignored } = checkFields(operation, scanned)
   if (ignored.length > 0) reply.header('x-weir-ignored-fields', ignored.join(', '))
-  const rewritten = rewriteFields(operation, request.body as Record<string, unknown>)
+  const fields = request.body as Record<string, unknown>
+  const rewritten = rewriteFields(operation, fields)
 
   const record: CallRecord = { backend: null, attempts: 0, firstContentAt: null, usage: null, fault: null }
   request.call = record
@@ -53,7 +54,8 @@ export function buildCall(request: FastifyRequest, reply: FastifyReply, { operat
     record,
     buildBody: (target, engine, stream) => {
       const texts = new Map<string, string | null>([['model', JSON.stringify(target.model)]])
-      for (const [name, value] of rewritten ?? []) texts.set(name, JSON.stringify(value))
+      const narrowed = engine.readsNamedToolChoice ? undefined : narrowToNamedTool(fields, rewritten)
+      for (const [name, value] of narrowed ?? rewritten ?? []) texts.set(name, JSON.stringify(value))
       if (operation !== 'embeddings') {
         const bound = boundOutputTokens({
           asked: findMaxTokens(body) ?? null,

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { ServerResponse } from 'node:http'
 import { Assembler } from '../domain/assemble.ts'
 import { choicesOf, hasContent, isObject, type Json } from '../domain/chat-event.ts'
@@ -161,11 +162,25 @@ function parseAnswer(text: string): Json {
   return answer
 }
 
+const kinds = {
+  chat: { object: 'chat.completion', idPrefix: 'chatcmpl-' },
+  completions: { object: 'text_completion', idPrefix: 'cmpl-' },
+  embeddings: { object: 'list', idPrefix: null },
+} as const
+
+/** What every answer has, where a backend leaves it out. */
+function envelope({ operation }: Call): Json {
+  const { object, idPrefix } = kinds[operation]
+  if (idPrefix === null) return { object }
+  return { id: idPrefix + randomUUID(), object, created: Math.floor(Date.now() / 1000) }
+}
+
 /** The answer as the caller gets it: the public name, usage as counted, no engine-only fields. */
 function withUsage(call: Call, answer: Json): Json {
   const { timings: _timings, usage: _usage, ...rest } = answer
   const { usage } = call.record
-  const shown = { ...rest, model: call.askedModel }
+  const isWhole = rest['object'] !== undefined && (call.operation === 'embeddings' || rest['id'] !== undefined)
+  const shown = { ...(isWhole ? {} : envelope(call)), ...rest, model: call.askedModel }
   if (usage === null) return shown
   if (call.operation === 'embeddings') {
     return { ...shown, usage: { prompt_tokens: usage.inputTokens, total_tokens: usage.inputTokens } }

@@ -19,6 +19,8 @@ export interface Engine {
   readonly usagePerChoice: boolean
   /** It stops generating when its client goes, so a lost request may be sent again. */
   readonly stopsWithClient: boolean
+  /** It understands a `tool_choice` that names a function; otherwise it takes one for `auto` without a word. */
+  readonly readsNamedToolChoice: boolean
   /** It refuses a max_tokens that does not fit beside the prompt, instead of stopping there. */
   readonly refusesBoundBeyondContext: boolean
 }
@@ -32,6 +34,7 @@ const engines: Record<EngineName, Engine> = {
     idleConnectionMs: 1000,
     usagePerChoice: true,
     stopsWithClient: true,
+    readsNamedToolChoice: false,
     refusesBoundBeyondContext: false,
   },
   vllm: {
@@ -42,6 +45,7 @@ const engines: Record<EngineName, Engine> = {
     idleConnectionMs: 4000,
     usagePerChoice: false,
     stopsWithClient: true,
+    readsNamedToolChoice: true,
     refusesBoundBeyondContext: true,
   },
   ollama: {
@@ -52,6 +56,7 @@ const engines: Record<EngineName, Engine> = {
     idleConnectionMs: 4000,
     usagePerChoice: false,
     stopsWithClient: true,
+    readsNamedToolChoice: true,
     refusesBoundBeyondContext: false,
   },
   openai: {
@@ -62,6 +67,7 @@ const engines: Record<EngineName, Engine> = {
     idleConnectionMs: 4000,
     usagePerChoice: false,
     stopsWithClient: false,
+    readsNamedToolChoice: true,
     refusesBoundBeyondContext: false,
   },
 }

@@ -1,6 +1,6 @@
 /**
- * What becomes of each field a caller may put into a body, by name. A name that stands nowhere
- * here is dropped and named in a response header.
+ * What becomes of each field a caller may put into a body, by name. A name that stands nowhere here is dropped and named
+ * in a response header.
  */
 
 export type Operation = 'chat' | 'completions' | 'embeddings'

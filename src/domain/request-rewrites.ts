@@ -20,3 +20,25 @@ export function rewriteFields(
   const offered = tools.filter(tool => names.has(tool.function.name))
   return new Map<string, unknown>([...(pruned ?? []), ['tools', offered], ['tool_choice', choice.allowed_tools.mode]])
 }
+
+/**
+ * For an engine that takes a `tool_choice` naming a function for `auto`: to offer that tool alone and require a call comes
+ * to the same.
+ *
+ * @param rewritten what rewriteFields has found.
+ * @returns all new values by name, those of `rewritten` among them; undefined where no function is named.
+ */
+export function narrowToNamedTool(
+  body: Readonly<Record<string, unknown>>,
+  rewritten: ReadonlyMap<string, unknown> | undefined,
+): ReadonlyMap<string, unknown> | undefined {
+  const choice = body.tool_choice as ToolChoice | null | undefined
+  if (typeof choice !== 'object' || choice?.type !== 'function') return undefined
+  const { name } = choice.function
+  const tools = (rewritten?.get('tools') ?? body.tools ?? []) as readonly Tool[]
+  return new Map<string, unknown>([
+    ...(rewritten ?? []),
+    ['tools', tools.filter(tool => tool.function.name === name)],
+    ['tool_choice', 'required'],
+  ])
+}

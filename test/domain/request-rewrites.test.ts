@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { rewriteFields } from '../../src/domain/request-rewrites.ts'
+import { narrowToNamedTool, rewriteFields } from '../../src/domain/request-rewrites.ts'
 
 const user = { role: 'user', content: 'hello' }
 const call = { id: 'c1', type: 'function', function: { name: 'f', arguments: '{}' } }
@@ -120,4 +120,24 @@ test('allowed_tools becomes those tools and that mode', () => {
   assert.deepEqual(rewritten(body), { tools: [tool('g')], tool_choice: 'required' })
   const dirty = { ...body, tools: [tool('f'), { ...tool('g'), lora: 1 }], tool_choice: { ...choice('auto'), foo: 1 } }
   assert.deepEqual(rewritten(dirty), { tools: [tool('g')], tool_choice: 'auto' })
+})
+
+test('a named tool is the only one offered and required, for engines that cannot read the name', () => {
+  const choice = { type: 'function', function: { name: 'g' } }
+  const body = { messages: [user], tools: [tool('f'), tool('g')], tool_choice: choice }
+  assert.deepEqual(Object.fromEntries(narrowToNamedTool(body, undefined) ?? []), {
+    tools: [tool('g')],
+    tool_choice: 'required',
+  })
+  const pruned = new Map<string, unknown>([
+    ['messages', []],
+    ['tools', [tool('g')]],
+  ])
+  assert.deepEqual(Object.fromEntries(narrowToNamedTool(body, pruned) ?? []), {
+    messages: [],
+    tools: [tool('g')],
+    tool_choice: 'required',
+  })
+  assert.equal(narrowToNamedTool({ ...body, tool_choice: 'auto' }, undefined), undefined)
+  assert.equal(narrowToNamedTool({ messages: [user] }, undefined), undefined)
 })

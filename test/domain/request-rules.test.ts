@@ -129,7 +129,8 @@ describe('H09 the URL of an image', () => {
   })
 
   test('H09 an image of megabytes is not read through', () => {
-    const body = image(`data:image/png;base64,${'A'.repeat(50_000_000)}`)
+    // Written and read back, so that it is one flat text as JSON.parse makes it.
+    const body = image(Buffer.from(`data:image/png;base64,${'A'.repeat(50_000_000)}`).toString('latin1'))
     const start = performance.now()
     chat(body)
     assert.ok(performance.now() - start < 50)

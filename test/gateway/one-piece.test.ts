@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { readRecordedRequest, replay } from '../support/behaviours.ts'
+import { fillsContext, readRecordedRequest, replay } from '../support/behaviours.ts'
 import { llamaServer } from '../support/engines.ts'
 import type { Behaviour } from '../support/exchange.ts'
 import { ask, gatewayBefore, type Json, question } from '../support/inference.ts'
@@ -103,10 +103,7 @@ test('one piece: a text completion', async t => {
 })
 
 test('one piece: a context that fills up while it answers is a 502 and not half an answer', async t => {
-  const backend = await startScriptedBackend(
-    t,
-    llamaServer({ chat: replay('250-mid-generation-context-error-stream') }),
-  )
+  const backend = await startScriptedBackend(t, llamaServer({ chat: fillsContext(5) }))
   const gateway = await gatewayBefore(t, backend)
   const answer = await (await ask(t, gateway, question)).response()
   assert.equal(answer.status, 502)

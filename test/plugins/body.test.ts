@@ -165,6 +165,11 @@ describe('H07 the size and encoding of a body', () => {
     assert.match(await sendRaw(head([json, 'Transfer-Encoding: chunked']), ...chunks, '0\r\n\r\n'), /^HTTP\/1.1 413 /)
   })
 
+  test('H07 chunks over the limit are 413 also where the client stops and waits', async () => {
+    const chunks = Array.from({ length: 17 }, () => chunk)
+    assert.match(await sendRaw(head([json, 'Transfer-Encoding: chunked']), ...chunks), /^HTTP\/1.1 413 /)
+  })
+
   test('H07 chunks without end are 413 too', async () => {
     const chunks = Array.from({ length: 40 }, () => chunk)
     assert.match(await sendRaw(head([json, 'Transfer-Encoding: chunked']), ...chunks), /^HTTP\/1.1 413 /)
