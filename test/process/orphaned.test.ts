@@ -10,7 +10,9 @@ import { onEnd } from '../support/cleanup.ts'
 import { adminKey } from '../support/gateway.ts'
 import { createDatabase } from '../support/services.ts'
 
-test('a SIGTERM to `npm start`, whose shell keeps it to itself, stops the server all the same', { timeout: 20_000 }, async t => {
+test('a SIGTERM to `npm start`, whose shell keeps it to itself, stops the server all the same', {
+  timeout: 20_000,
+}, async t => {
   const folder = mkdtempSync(join(tmpdir(), 'weir-orphan-'))
   onEnd(t, () => rmSync(folder, { recursive: true, force: true }))
   const env = {
