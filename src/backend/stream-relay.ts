@@ -211,11 +211,12 @@ function namePatch(from: string, to: string, data: string): NamePatch {
   return { from: Buffer.from(key + JSON.stringify(from)), to: Buffer.from(key + JSON.stringify(to)) }
 }
 
-/** The offset after the frame that begins at `start`. */
+/** The offset after the frame that begins at `start`; what is left at the end may be an empty line too many. */
 function frameEndAfter(frames: Buffer, start: number): number {
   const line = frames.indexOf(lf, start)
   if (frames[line + 1] === lf) return line + 2
-  return frames.indexOf(frameEnd, start) + 2
+  const end = frames.indexOf(frameEnd, start)
+  return end === -1 ? frames.length : end + 2
 }
 
 /** One `data: {…}` line and nothing else. */

@@ -129,6 +129,19 @@ for (const [kind, behaviour] of Object.entries({
   })
 }
 
+test('a backend that sends much, and nothing of weight, is an error at the first-token timeout', async t => {
+  // More than is held back: the 200 goes out, and the caller has to catch up with what was held.
+  const idles: Behaviour = async exchange => {
+    await exchange.stream()
+    for (let n = 0; n < 3000; n += 1) await exchange.control(chatChunk(''))
+    await exchange.stall()
+  }
+  const backend = await startScriptedBackend(t, llamaServer({ chat: idles }))
+  const gateway = await gatewayBefore(t, backend, { timeouts: { firstToken: '1s' } })
+  const seen = await readStream(await ask(t, gateway))
+  assert.equal(seen.error?.['code'], 'upstream_timeout')
+})
+
 test('the total timeout ends an answer that goes on and on', async t => {
   const backend = await startScriptedBackend(t, vllmServer({ answer: { tokens: 10_000, everyMs: 20 } }))
   const gateway = await gatewayBefore(t, backend, { engine: 'vllm', timeouts: { total: '600ms' } })

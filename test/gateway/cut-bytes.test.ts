@@ -26,6 +26,9 @@ const styles: Record<string, (events: readonly object[]) => string> = {
       .map((event, n) => `event: e\r\nid: ${n}\rretry: 5\n: hello\ndata: ${JSON.stringify(event)}\n\n: ping\r\n\r\n`)
       .concat('data: [DONE]\r\r')
       .join(''),
+  'an empty line too many': list => write('\n')(list).replaceAll('\n\n', '\n\n\n'),
+  'empty lines, odd and even': list => `\n${write('\n')(list).replaceAll('\n\n', '\n\n\n\n\n\n')}\n\n\n`,
+  'empty lines, CRLF': list => `\r\n${write('\r\n')(list).replaceAll('\r\n\r\n', '\r\n\r\n\r\n')}\r\n`,
   'JSON with spaces': write('\n', event => JSON.stringify(event).replaceAll('":', '": ').replaceAll(',"', ', "')),
 }
 
