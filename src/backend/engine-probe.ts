@@ -35,6 +35,7 @@ export class EngineProbe {
       if (props.status === 503) throw new Fault('busy', 'llama-server is loading its model', { status: 503 })
       return 'llama-server'
     }
+    refuseStandIn(props.status)
     const root = await this.#get('/')
     if (root.text.startsWith('Ollama is running')) return 'ollama'
     const version = await this.#get('/version')
@@ -93,6 +94,13 @@ export class EngineProbe {
       throw new Fault('connect', `GET ${path} failed`, { cause: error })
     }
   }
+}
+
+/** A proxy answers for a server that is not there (yet): what that server is cannot be told from it. */
+function refuseStandIn(status: number): void {
+  if (status === 503) throw new Fault('busy', 'the backend answered 503 to /props', { status })
+  if (status === 502 || status === 504)
+    throw new Fault('connect', `the backend answered ${status} to /props`, { status })
 }
 
 async function readText(body: AsyncIterable<Buffer>): Promise<string> {

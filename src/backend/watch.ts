@@ -38,12 +38,13 @@ export function watchBackend(backend: Backend, { log, onDiscovered }: WatchOptio
   const firstLook = Promise.withResolvers<void>()
 
   const enter = (next: BackendState) => {
-    if (next.kind !== state.kind) {
-      const fields = { backend: backend.name, ...next, state: next.kind }
-      if (next.kind === 'down') log.warn(fields, 'backend down')
-      else log.info(fields, `backend ${next.kind}`)
-    }
+    const { kind, ...known } = next
+    const isNews = kind !== state.kind && !isStopped
     state = next
+    if (!isNews) return
+    const fields = { backend: backend.name, state: kind, ...known }
+    if (kind === 'down') log.warn(fields, 'backend down')
+    else log.info(fields, `backend ${kind}`)
   }
   const look = async () => {
     try {
@@ -60,16 +61,17 @@ export function watchBackend(backend: Backend, { log, onDiscovered }: WatchOptio
       return wait
     }
   }
+  const lookAgain = (waitMs: number) => {
+    firstLook.resolve()
+    if (isStopped) return
+    timer = setTimeout(run, waitMs)
+    timer.unref()
+  }
   const run = () => {
-    look().then(
-      waitMs => {
-        firstLook.resolve()
-        if (isStopped) return
-        timer = setTimeout(run, waitMs)
-        timer.unref()
-      },
-      error => log.warn({ backend: backend.name, err: error }, 'watching a backend failed'),
-    )
+    look().then(lookAgain, error => {
+      log.warn({ backend: backend.name, err: error }, 'watching a backend failed')
+      lookAgain(maxRetryMs)
+    })
   }
   run()
   return {
