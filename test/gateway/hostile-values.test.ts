@@ -17,25 +17,19 @@ const operations = [
 const values: readonly unknown[] = [
   null,
   true,
-  false,
   0,
-  1,
   -1,
   1.5,
-  1e9,
   1e300,
   '',
   '1',
-  'true',
   'null',
   '[]',
   [],
-  [1],
   ['x'],
   [null],
   [[]],
   {},
-  { type: 'x' },
   { 0: 'x', length: 1 },
   [{ role: 'user', content: 'x' }],
 ]
@@ -87,7 +81,7 @@ describe('H03 type confusion', () => {
         assert.equal(forwarded.length, status === 200 ? 1 : 0)
         for (const sent of forwarded) assert.ok(isPartOf(sent['messages'], (body as { messages: unknown }).messages))
       }),
-      { numRuns: 400 },
+      { numRuns: 300 },
     )
   })
 })
