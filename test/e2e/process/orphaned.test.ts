@@ -6,9 +6,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { test } from 'node:test'
-import { onEnd } from '../support/cleanup.ts'
-import { adminKey } from '../support/gateway.ts'
-import { createDatabase } from '../support/services.ts'
+import { onEnd } from '../../support/cleanup.ts'
+import { adminKey } from '../../support/gateway.ts'
+import { createDatabase } from '../../support/services.ts'
 
 test('a SIGTERM to `npm start`, whose shell keeps it to itself, stops the server all the same', {
   timeout: 20_000,

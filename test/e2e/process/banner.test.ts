@@ -3,16 +3,16 @@ import { execFile, spawn } from 'node:child_process'
 import { type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { onEnd } from '../support/cleanup.ts'
-import { llamaServer } from '../support/engines.ts'
-import { eventually } from '../support/eventually.ts'
-import { processTree } from '../support/process-tree.ts'
-import { startScriptedBackend } from '../support/scripted-backend.ts'
-import { createDatabase } from '../support/services.ts'
-import { makeTempDir } from '../support/temp-dir.ts'
+import { onEnd } from '../../support/cleanup.ts'
+import { llamaServer } from '../../support/engines.ts'
+import { eventually } from '../../support/eventually.ts'
+import { processTree } from '../../support/process-tree.ts'
+import { startScriptedBackend } from '../../support/scripted-backend.ts'
+import { createDatabase } from '../../support/services.ts'
+import { makeTempDir } from '../../support/temp-dir.ts'
 import { adminKey, isAlive, pepper } from './calls.ts'
 
-const server = fileURLToPath(new URL('../../src/server.ts', import.meta.url))
+const server = fileURLToPath(new URL('../../../src/server.ts', import.meta.url))
 
 /** Starts it as a person does, at a terminal: util-linux's `script` makes a pseudo-terminal and copies what appears there. */
 function startAtTerminal(t: TestContext, env: Record<string, string>) {
