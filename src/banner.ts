@@ -57,7 +57,7 @@ function keyText(known: FirstKey): { readonly line: string; readonly placeholder
 
 const storage = ({ stores }: Config): string =>
   `${stores.databaseUrl === undefined ? `embedded PostgreSQL in ${stores.dataDir}` : 'PostgreSQL'}, ${
-    stores.redisUrl === undefined ? 'limits in process' : 'Redis'
+    stores.redisUrl === undefined ? 'no Redis' : 'Redis'
   }`
 
 function shorten(models: readonly string[]): string {

@@ -11,11 +11,17 @@ import { isLoopback } from './domain/loopback.ts'
 import type { Readiness } from './readiness.ts'
 import { describeStartError } from './start-error.ts'
 import { stopWell } from './stop.ts'
-import { ensureFirstKey, type FirstKey } from './store/first-key.ts'
+import { ensureFirstKey } from './store/first-key.ts'
 
 const version: string = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version
 /** Without the database the server is not ready for so long; afterwards this is an outage like a later one. */
 const firstContactMs = 60_000
+/**
+ * Before it listens it waits a moment for the database: then the first caller is not told to come back, and a server that
+ * nobody has a key for refuses before it has answered anybody. The embedded one is certain to come, but has to be made
+ * first; one elsewhere may be down for long, and that must not keep the server from starting.
+ */
+const patienceMs = { embedded: 15_000, external: 1000 } as const
 const readiness: Readiness = { state: 'starting' }
 
 try {
@@ -43,18 +49,20 @@ async function start({ config, warnings }: LoadedConfig): Promise<void> {
     hasAdminKey: config.auth.adminKey !== undefined,
   })
   firstKey.catch(refuseToStart)
+  const known = Promise.all([app.database.firstContact, firstKey])
+  const waitMs = config.stores.databaseUrl === undefined ? patienceMs.embedded : patienceMs.external
+  await Promise.race([known, delay(waitMs, null, { ref: false })])
   const url = await app.listen({ host: config.server.host, port: config.server.port })
   const internalUrl = await app.internalListener.listen()
   log.info({ url, ...(internalUrl === null ? {} : { internalUrl }), version }, 'listening')
   destination.flush()
-  void becomeReady(app, firstKey)
+  void becomeReady(known)
   if (process.stdout.isTTY) await printBanner({ app, config, url, internalUrl, firstKey })
   else await printFirstKey(url, firstKey)
 }
 
 /** Ready once keys can be checked and it is known that somebody has one, or that this cannot be known yet. */
-async function becomeReady(app: FastifyInstance, firstKey: Promise<FirstKey>): Promise<void> {
-  const known = Promise.all([app.database.firstContact, firstKey])
+async function becomeReady(known: Promise<unknown>): Promise<void> {
   try {
     await Promise.race([known, delay(firstContactMs, null, { ref: false })])
     if (readiness.state === 'starting') readiness.state = 'ready'

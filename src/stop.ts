@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import closeWithGrace from 'close-with-grace'
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
+import { environment } from './config.ts'
 import type { Readiness } from './readiness.ts'
 
 export interface StopOptions {
@@ -21,6 +22,7 @@ const storesCloseMs = 10_000
  * foreground, and from npm, which hands it on. That is one wish and not two.
  */
 const echoMs = 1000
+const orphanCheckMs = 250
 const handled = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const
 /** After these no JavaScript can be trusted, or they have a meaning of their own. */
 const leftAlone = ['SIGQUIT', 'SIGILL', 'SIGTRAP', 'SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGSEGV', 'SIGUSR2'] as const
@@ -57,6 +59,21 @@ export function stopWell(options: StopOptions): void {
     }
   }
   for (const signal of handled) process.on(signal, onSignal)
+  if (environment['npm_lifecycle_event'] === 'start') onOrphaned(() => onSignal('SIGTERM'))
+}
+
+/**
+ * `npm start` puts a shell between npm and us, which dies of the SIGTERM that npm hands on and keeps it to itself. What is
+ * left to see is that our parent is another one.
+ */
+function onOrphaned(stop: () => void): void {
+  const parent = process.ppid
+  const watch = setInterval(() => {
+    if (process.ppid === parent) return
+    clearInterval(watch)
+    stop()
+  }, orphanCheckMs)
+  watch.unref()
 }
 
 /** When each stage of stopping begins or ends, in milliseconds from the signal: 30 s give 5, 20 and 27. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { adminKey, health, pepper, statusWith, untilReady } from '../process/calls.ts'
+import { adminKey, health, pepper, statusWith, untilReady } from '../e2e/process/calls.ts'
 import { startGateway } from '../support/gateway-process.ts'
 import { startPostgres } from '../support/postgres-server.ts'
 

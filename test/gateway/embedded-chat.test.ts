@@ -18,14 +18,13 @@ async function buildEmbedded(t: TestContext): Promise<Gateway & { readonly engin
 }
 
 /** What the engine itself answers, asked without Weir between. */
-// biome-ignore lint/suspicious/noExplicitAny: whatever the engine says; the assertions give it shape.
-async function askEngine(engineUrl: string, path: string, body?: object): Promise<any> {
+async function askEngine<Answer>(engineUrl: string, path: string, body?: object): Promise<Answer> {
   const response = await fetch(
     engineUrl + path,
     body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) },
   )
   assert.equal(response.status, 200)
-  return response.json()
+  return (await response.json()) as Answer
 }
 
 test('the embedded engine chats through the SDK', { timeout: 60_000 }, async t => {
@@ -37,17 +36,21 @@ test('the embedded engine chats through the SDK', { timeout: 60_000 }, async t =
     for (const seed of [1, 2]) {
       const request = { ...question, seed, temperature: 0.8, max_tokens: 24 }
       const ours = await chat.create(request)
-      const theirs = await askEngine(engineUrl, '/v1/chat/completions', request)
-      assert.equal(ours.choices[0]?.message.content, theirs.choices[0].message.content)
-      assert.equal(ours.choices[0]?.finish_reason, theirs.choices[0].finish_reason)
-      const { prompt_tokens, completion_tokens, total_tokens } = theirs.usage
+      const theirs = await askEngine<OpenAI.ChatCompletion>(engineUrl, '/v1/chat/completions', request)
+      assert.equal(ours.choices[0]?.message.content, theirs.choices[0]?.message.content)
+      assert.equal(ours.choices[0]?.finish_reason, theirs.choices[0]?.finish_reason)
+      const { prompt_tokens, completion_tokens, total_tokens } = theirs.usage ?? {}
       const { usage } = ours
       assert.ok(usage !== undefined && usage.completion_tokens > 3)
       assert.deepEqual(
         [usage.prompt_tokens, usage.completion_tokens, usage.total_tokens],
         [prompt_tokens, completion_tokens, total_tokens],
       )
-      const counted = await askEngine(engineUrl, '/v1/chat/completions/input_tokens', question)
+      const counted = await askEngine<{ input_tokens: number }>(
+        engineUrl,
+        '/v1/chat/completions/input_tokens',
+        question,
+      )
       assert.equal(usage.prompt_tokens, counted.input_tokens)
       assert.equal('timings' in ours, false)
     }
@@ -202,7 +205,7 @@ test('the embedded engine chats through the SDK', { timeout: 60_000 }, async t =
 
   await t.test('a caller that leaves frees the slot at once, of a stream and of a whole answer', async () => {
     const countBusy = async () =>
-      (await askEngine(engineUrl, '/slots')).filter((slot: { is_processing: boolean }) => slot.is_processing).length
+      (await askEngine<{ is_processing: boolean }[]>(engineUrl, '/slots')).filter(slot => slot.is_processing).length
     const stream = await openai.completions.create({ ...endless, stream: true })
     // `break` aborts the request.
     for await (const _chunk of stream) break

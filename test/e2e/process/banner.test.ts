@@ -3,16 +3,16 @@ import { execFile, spawn } from 'node:child_process'
 import { type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { onEnd } from '../support/cleanup.ts'
-import { llamaServer } from '../support/engines.ts'
-import { eventually } from '../support/eventually.ts'
-import { processTree } from '../support/process-tree.ts'
-import { startScriptedBackend } from '../support/scripted-backend.ts'
-import { createDatabase } from '../support/services.ts'
-import { makeTempDir } from '../support/temp-dir.ts'
+import { onEnd } from '../../support/cleanup.ts'
+import { llamaServer } from '../../support/engines.ts'
+import { eventually } from '../../support/eventually.ts'
+import { processTree } from '../../support/process-tree.ts'
+import { startScriptedBackend } from '../../support/scripted-backend.ts'
+import { createDatabase } from '../../support/services.ts'
+import { makeTempDir } from '../../support/temp-dir.ts'
 import { adminKey, isAlive, pepper } from './calls.ts'
 
-const server = fileURLToPath(new URL('../../src/server.ts', import.meta.url))
+const server = fileURLToPath(new URL('../../../src/server.ts', import.meta.url))
 
 /** Starts it as a person does, at a terminal: util-linux's `script` makes a pseudo-terminal and copies what appears there. */
 function startAtTerminal(t: TestContext, env: Record<string, string>) {
@@ -66,7 +66,7 @@ test('at a terminal a first start shows where it is, what it has, the key and a 
   assert.match(weir ?? '', /^ {2}Weir +http:\/\/127\.0\.0\.1:\d+\/v1 +docs http:\/\/127\.0\.0\.1:\d+\/docs$/)
   assert.match(internal ?? '', /^ {2}internal +http:\/\/127\.0\.0\.1:\d+$/)
   assert.equal(models, "  models     it's $HOME/`id`, red?[31m")
-  assert.equal(storage, '  storage    PostgreSQL, limits in process')
+  assert.equal(storage, '  storage    PostgreSQL, no Redis')
   assert.match(key ?? '', /^ {2}key +sk-weir-\w{16}-\w{54} {3}\(shown this once\)$/)
   assert.match(await paste(curl.slice(0, 2)), /data: \{.*data: \[DONE\]\n\n$/s)
   assert.doesNotMatch(lines.join('\n'), /weir: first start/, 'the key is shown in one place')

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { eventually } from '../support/eventually.ts'
-import { startGateway } from '../support/gateway-process.ts'
-import { startRedis } from '../support/redis-server.ts'
-import { startScriptedBackend } from '../support/scripted-backend.ts'
-import { createDatabase } from '../support/services.ts'
+import { eventually } from '../../support/eventually.ts'
+import { startGateway } from '../../support/gateway-process.ts'
+import { startRedis } from '../../support/redis-server.ts'
+import { startScriptedBackend } from '../../support/scripted-backend.ts'
+import { createDatabase } from '../../support/services.ts'
 import { adminKey, health, pepper, sdk, untilReady } from './calls.ts'
 
 test('G05 with Redis down it starts as fast, serves, and heals; the same when Redis goes later', async t => {

@@ -4,11 +4,11 @@ import { existsSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { startGateway } from '../support/gateway-process.ts'
-import { makeTempDir } from '../support/temp-dir.ts'
+import { startGateway } from '../../support/gateway-process.ts'
+import { makeTempDir } from '../../support/temp-dir.ts'
 import { adminKey, sdk, statusWith } from './calls.ts'
 
-const root = fileURLToPath(new URL('../..', import.meta.url))
+const root = fileURLToPath(new URL('../../..', import.meta.url))
 /** As in a shell of whoever uses it: the Node in node_modules is not on the PATH, npm runs on the machine's own. */
 const plainPath = (process.env['PATH'] ?? '')
   .split(delimiter)

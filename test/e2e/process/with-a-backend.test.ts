@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { startGateway } from '../support/gateway-process.ts'
-import { processTree } from '../support/process-tree.ts'
-import { startScriptedBackend } from '../support/scripted-backend.ts'
-import { createDatabase } from '../support/services.ts'
+import { startGateway } from '../../support/gateway-process.ts'
+import { processTree } from '../../support/process-tree.ts'
+import { startScriptedBackend } from '../../support/scripted-backend.ts'
+import { createDatabase } from '../../support/services.ts'
 import { adminKey, pepper, sdk, untilReady } from './calls.ts'
 
-const weir = fileURLToPath(new URL('../../scripts/weir.js', import.meta.url))
+const weir = fileURLToPath(new URL('../../../scripts/weir.js', import.meta.url))
 
 test('"weir start" is the server; with a backend of one’s own it starts no engine', async t => {
   const backend = await startScriptedBackend(t)

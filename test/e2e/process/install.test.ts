@@ -4,9 +4,9 @@ import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } fr
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { makeTempDir } from '../support/temp-dir.ts'
+import { makeTempDir } from '../../support/temp-dir.ts'
 
-const script = fileURLToPath(new URL('../../scripts/install.js', import.meta.url))
+const script = fileURLToPath(new URL('../../../scripts/install.js', import.meta.url))
 const announcement = 'weir: installing dependencies (npm ci), once …\n'
 
 const kinds = { dependencies: 'needed', devDependencies: 'tool', optionalDependencies: 'extra' }

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import OpenAI from 'openai'
-import { eventually } from '../support/eventually.ts'
-import type { GatewayProcess } from '../support/gateway-process.ts'
+import { eventually } from '../../support/eventually.ts'
+import type { GatewayProcess } from '../../support/gateway-process.ts'
 
 export const adminKey = 'test-admin-key-0123456789-0123456789'
 export const pepper = 'test-pepper-0123456789-0123456789-0123'

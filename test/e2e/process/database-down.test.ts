@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { makeApiKey } from '../../src/domain/api-key.ts'
-import { eventually } from '../support/eventually.ts'
-import { startGateway } from '../support/gateway-process.ts'
-import { peppersOf } from '../support/peppers.ts'
-import { startPostgres } from '../support/postgres-server.ts'
-import { startScriptedBackend } from '../support/scripted-backend.ts'
+import { makeApiKey } from '../../../src/domain/api-key.ts'
+import { eventually } from '../../support/eventually.ts'
+import { startGateway } from '../../support/gateway-process.ts'
+import { peppersOf } from '../../support/peppers.ts'
+import { startPostgres } from '../../support/postgres-server.ts'
+import { startScriptedBackend } from '../../support/scripted-backend.ts'
 import { adminKey, health, pepper, sdk, shownKey, statusWith, untilReady } from './calls.ts'
 
 async function start(t: TestContext, databaseUrl: string, more: Record<string, string> = {}) {
