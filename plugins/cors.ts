@@ -27,6 +27,8 @@ export default fp(
       methods: ['GET', 'POST'],
       exposedHeaders: exposed,
       maxAge: 600,
+      // An OPTIONS that is no preflight is answered like one; the library's refusal would be plain text.
+      strictPreflight: false,
     })
   },
   { name: 'cors' },

@@ -27,6 +27,9 @@ export function convertVector(vector: unknown, format: EncodingFormat): string |
     if (format === 'float') return decodeVector(vector)
     return isVectorText(vector) ? vector : undefined
   }
-  if (!Array.isArray(vector) || vector.length === 0 || !vector.every(value => typeof value === 'number')) return
+  if (!Array.isArray(vector) || vector.length === 0 || !vector.every(isFloat32)) return
   return format === 'float' ? vector : encodeVector(vector)
 }
+
+/** A number that a 32-bit float can hold: a larger one would become infinite on the way. */
+const isFloat32 = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(Math.fround(value))

@@ -95,10 +95,14 @@ test("llama-server's own answers, recorded: an array, base64, floats, and a text
     yaml: `backends: { one: { url: '${backend.url}', engine: llama-server } }
 models: { vectors: { endpoints: [embeddings], targets: [{ backend: one }] } }`,
   })
-  const create = () => openai.embeddings.create({ model: 'vectors', input: ['a', 'b'] })
-  for (const name of ['302-embed-array', '303-embed-base64', '304-embed-float']) {
+  const create = (input: string[]) => openai.embeddings.create({ model: 'vectors', input })
+  for (const [name, input] of [
+    ['302-embed-array', ['a', 'b', 'c']],
+    ['303-embed-base64', ['a']],
+    ['304-embed-float', ['a']],
+  ] as const) {
     backend.use(llamaServer({ embeddings: replay(name) }))
-    const { data, usage } = await create()
+    const { data, usage } = await create([...input])
     const length = data[0]?.embedding.length ?? 0
     assert.ok(length > 16, `${name}: ${length}`)
     for (const { embedding } of data) {
@@ -109,7 +113,7 @@ models: { vectors: { endpoints: [embeddings], targets: [{ backend: one }] } }`,
     assert.ok(usage.prompt_tokens > 0)
   }
   backend.use(llamaServer({ embeddings: replay('311-embed-too-long-for-batch') }))
-  await refusal(create(), { status: 400, type: 'invalid_request_error', code: null })
+  await refusal(create(['a']), { status: 400, type: 'invalid_request_error', code: null })
 })
 
 test('a backend that gives no vectors is at fault, and a scope is a scope', async t => {
@@ -126,4 +130,25 @@ test('a backend that gives no vectors is at fault, and a scope is a scope', asyn
     type: 'permission_error',
     code: 'insufficient_permissions',
   })
+})
+
+test('one vector for each input, whole, and of the dimensions that were asked for', async t => {
+  const { gateway, backend } = await build(t)
+  const ask = (behaviour: Behaviour, body: object) => {
+    backend.use(openaiServer({ dimensions: 4, embeddings: behaviour }))
+    return gateway.openai.embeddings.create({ model: 'tinychat', encoding_format: 'float', input: ['a', 'b'], ...body })
+  }
+  const onlyOne: Behaviour = exchange => exchange.json(200, { object: 'list', data: [{ embedding: floats, index: 0 }] })
+  await assert.rejects(ask(onlyOne, {}), { status: 502, code: 'upstream_error' })
+  await assert.rejects(ask(alwaysIn([1e300]), {}), { status: 502, code: 'upstream_error' })
+  await assert.rejects(ask(alwaysIn(floats), { dimensions: 8 }), { status: 400, param: 'dimensions' })
+  const bare: Behaviour = exchange => exchange.json(200, { data: [{ embedding: floats }, { embedding: floats }] })
+  const answer = await ask(bare, { dimensions: 4 })
+  assert.deepEqual(
+    answer.data.map(({ object, index }) => [object, index]),
+    [
+      ['embedding', 0],
+      ['embedding', 1],
+    ],
+  )
 })

@@ -148,6 +148,8 @@ test('CORS on: preflight, exposed headers on answers, errors and streams; other 
     },
   })
   assert.equal(preflight.status, 204)
+  const plainOptions = await fetch(`${gateway.url}/v1/chat/completions`, { method: 'OPTIONS' })
+  assert.equal(plainOptions.status, 204, 'an OPTIONS that is no preflight is no mistake')
   assert.equal(preflight.headers.get('access-control-allow-origin'), origin)
   assert.match(preflight.headers.get('access-control-allow-methods') ?? '', /POST/)
   assert.match(preflight.headers.get('access-control-allow-headers') ?? '', /authorization.*x-stainless-lang/)
