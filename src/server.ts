@@ -30,8 +30,8 @@ try {
   refuseToStart(error)
 }
 
-async function start({ config, warnings }: LoadedConfig): Promise<void> {
-  ensureDataDir(config.stores.dataDir)
+async function start({ config, warnings, origins }: LoadedConfig): Promise<void> {
+  ensureDataDir(config.stores.dataDir, origins['stores.dataDir'])
   const destination = pino.destination({ dest: 1, minLength: 4096, sync: false })
   // Buffered, but a line is never older than a moment when somebody looks.
   setInterval(() => destination.flush(), 200).unref()

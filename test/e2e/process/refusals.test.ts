@@ -48,7 +48,10 @@ test('K10 secrets that are short or missing, a missing model file and a wrong fl
     [{ env: { DATABASE_URL: 'postgres://a@127.0.0.1:1/b' } }, /auth\.keyPepper: .*\n.*Set WEIR_KEY_PEPPER/],
     [{ flags: ['--model', 'missing.gguf'] }, /^flag --model engine\.model: There is no such file\./],
     [{ flags: ['--prot', '1'] }, /^flag --prot: There is no such flag\.\n {2}Did you mean --port\?/],
-    [{ env: { WEIR_DATA_DIR: '/proc/weir' } }, /\/proc\/weir .*\n.*WEIR_DATA_DIR/],
+    [
+      { env: { WEIR_DATA_DIR: '/proc/weir' } },
+      /^environment WEIR_DATA_DIR stores\.dataDir: \/proc\/weir .*\n.*by WEIR_DATA_DIR/,
+    ],
   ]
   const outputs = await Promise.all(cases.map(([options]) => refusal(t, options)))
   for (const [at, [, pattern]] of cases.entries()) assert.match(outputs[at] ?? '', pattern)
