@@ -94,6 +94,18 @@ export function applyFlags(tree: WrittenMap, values: ReadonlyMap<string, Written
   return result
 }
 
+/** Whether somebody wants to read rather than run. */
+export const asksForHelp = (argv: readonly string[]) => argv.includes('--help') || argv.includes('-h')
+
+/** What there is to say after a command: its usage and what it does, flags of its own, and those of the configuration. */
+export function helpText(usage: string, own: readonly Pick<Flag, 'name' | 'value' | 'summary'>[] = []): string {
+  const help = { name: 'help', value: '', summary: 'show this' }
+  const rows = [...own, ...flags, help].map(({ name, value, summary }) => ({ left: `--${name} ${value}`, summary }))
+  const width = Math.max(...rows.map(({ left }) => left.length))
+  const lines = rows.map(({ left, summary }) => `  ${left.padEnd(width)}  ${summary}`)
+  return `${usage}\n\n${lines.join('\n')}\n\nSecrets have no flags: set them in the environment or in weir.yaml.\n`
+}
+
 const flagList = () => flags.map(({ name }) => `--${name}`).join(', ')
 
 /** `--host --port 1`: the next flag was taken for a value. */
