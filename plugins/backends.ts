@@ -38,18 +38,32 @@ export interface BackendsOptions {
 
 /** How long the start waits for backends to say what they have. */
 const firstLookMs = 1000
+/** How long a call waits for the embedded engine's first start: a small model is there before anybody could try again. */
+const enginePatienceMs = 1000
+const leastRetryMs = 500
 
 export default fp(
   async (app: FastifyInstance, { backends: configs, times }: BackendsOptions) => {
     const { engine } = app
     const all = engine?.backend ? { ...configs, [engine.backendName]: engine.backend } : configs
     const backends = new Map(Object.entries(all).map(([name, config]) => [name, new Backend(name, config)]))
-    const watches = [...backends.values()].map(backend =>
-      watchBackend(backend, { log: app.log, onDiscovered: found => app.catalog.setDiscovered(found) }),
+    const watch = (backend: Backend) =>
+      watchBackend(backend, { log: app.log, onDiscovered: found => app.catalog.setDiscovered(found) })
+    const watches = [...backends.values()].filter(({ name }) => name !== engine?.backendName).map(watch)
+    let isClosing = false
+    const embedded = engine === null ? undefined : backends.get(engine.backendName)
+    // Its address is known before it is known whether it can run at all: until then it is not called up.
+    engine?.process.ready.then(
+      () => embedded === undefined || isClosing || watches.push(watch(embedded)),
+      // Whoever asks it for something is told why.
+      () => undefined,
     )
     const live = new Set<LiveStream>()
     // So that the first caller already finds the models of backends that are up; one that is not holds nobody up.
-    await Promise.race([Promise.all(watches.map(watch => watch.firstLook)), delay(firstLookMs, null, { ref: false })])
+    await Promise.race([
+      Promise.all(watches.map(({ firstLook }) => firstLook)),
+      delay(firstLookMs, null, { ref: false }),
+    ])
 
     app.decorate('backends', {
       stream: async (call, reply) => {
@@ -75,13 +89,14 @@ export default fp(
         if (reply.raw.destroyed) return null
         return collectAnswer(call, route, reply.raw, live)
       },
-      states: () => Object.fromEntries(watches.map(watch => [watch.name, watch.state])),
+      states: () => Object.fromEntries(watches.map(({ name, state }) => [name, state])),
       stopAll: () => {
         for (const stream of live) stream.stop(new Fault('shutdown', 'the server is stopping'))
       },
     })
     app.addHook('onClose', async () => {
-      for (const watch of watches) watch.stop()
+      isClosing = true
+      for (const each of watches) each.stop()
       await Promise.all([...backends.values()].map(backend => backend.close()))
     })
   },
@@ -91,7 +106,7 @@ export default fp(
 /** The backend for this call and what kind of server it is. Rejects with a WeirError. */
 async function chooseRoute(app: FastifyInstance, backends: ReadonlyMap<string, Backend>, call: Call): Promise<Route> {
   const target = pickTarget(call.model.targets, call.operation, name => backends.get(name)?.inFlight ?? 0)
-  if (target?.backend === app.engine?.backendName) refuseWithoutEngine(app.engine)
+  if (target?.backend === app.engine?.backendName) await waitForEngine(app.engine, faultContext(call).model)
   const backend = target === undefined ? undefined : backends.get(target.backend)
   if (target === undefined || backend === undefined)
     throw toWeirError(new Fault('busy', 'no target takes traffic'), faultContext(call))
@@ -114,11 +129,32 @@ function logStreamFault(call: Call, reply: FastifyReply): void {
   if (error.statusCode >= 500) reply.request.log.error({ err: fault }, error.message)
 }
 
-/** Throws what an operator can do, where the embedded engine cannot run. */
-function refuseWithoutEngine(engine: EmbeddedEngine | null): void {
-  const state = engine?.process.available()
-  if (state?.kind === 'unavailable') throw new WeirError('overloaded', `${state.reason} ${state.remedy}`)
-  if (state?.kind === 'failed') throw new WeirError('overloaded', state.reason)
+/** Throws what to do about it where the embedded engine does not run. Its own reasons name paths: those are for the log. */
+async function waitForEngine(engine: EmbeddedEngine | null, model: string): Promise<void> {
+  if (engine === null) return
+  if (engine.process.available().kind === 'starting') {
+    const ready = engine.process.ready.catch(() => undefined)
+    await Promise.race([ready, delay(enginePatienceMs, null, { ref: false })])
+  }
+  const state = engine.process.available()
+  switch (state.kind) {
+    case 'unavailable': {
+      const why = `Model '${model}' cannot run here: there is no llama.cpp package for this platform.`
+      const remedy = 'Install the optional dependencies, or configure a backend (WEIR_BACKEND_URL).'
+      throw new WeirError('overloaded', `${why} ${remedy}`, { shouldRetry: false })
+    }
+    case 'failed': {
+      const message = `Model '${model}' could not be loaded: see the server's log, or start with another --model.`
+      throw new WeirError('overloaded', message, { shouldRetry: false })
+    }
+    case 'starting':
+    case 'restarting': {
+      const retryAfterMs = Math.max(state.kind === 'restarting' ? state.retryInMs : 0, leastRetryMs)
+      throw new WeirError('overloaded', `Model '${model}' is starting. Try again shortly.`, { retryAfterMs })
+    }
+    case 'ready':
+    case 'stopped':
+  }
 }
 
 /** What plugins have put on the reply so far, for a 200 that is written by hand. */

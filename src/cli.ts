@@ -18,9 +18,9 @@ if (command !== undefined) {
   const lines = [...commands, { name: 'start', summary: 'run the server' }].map(
     known => `  ${known.name.padEnd(14)} ${known.summary}`,
   )
-  const asked = name === undefined || name === 'help' || name === '--help'
+  const asked = name === undefined || name === 'help' || name === '--help' || name === '-h'
   const out = asked ? process.stdout : process.stderr
   if (!asked) out.write(`weir: there is no command '${name}'\n`)
-  out.write(`Usage: weir <command> [options]\n\n${lines.join('\n')}\n`)
+  out.write(`Usage: weir <command> [options]\n\n${lines.join('\n')}\n\n"weir <command> --help" shows its options.\n`)
   process.exitCode = asked ? 0 : 2
 }

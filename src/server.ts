@@ -6,6 +6,7 @@ import { pino } from 'pino'
 import { buildApp } from './app.ts'
 import { printBanner, printFirstKey } from './banner.ts'
 import { ensureDataDir } from './config/data-dir.ts'
+import { asksForHelp, helpText } from './config/flags.ts'
 import { type LoadedConfig, loadConfig } from './config.ts'
 import { isLoopback } from './domain/loopback.ts'
 import type { Readiness } from './readiness.ts'
@@ -24,14 +25,22 @@ const firstContactMs = 60_000
 const patienceMs = { embedded: 15_000, external: 1000 } as const
 const readiness: Readiness = { state: 'starting' }
 
-try {
-  await start(loadConfig({ argv: process.argv.slice(2) }))
-} catch (error) {
-  refuseToStart(error)
+const argv = process.argv.slice(2)
+
+if (asksForHelp(argv))
+  process.stdout.write(helpText('Usage: weir start [options]\nRuns the server; so does npm start.'))
+else await run()
+
+async function run(): Promise<void> {
+  try {
+    await start(loadConfig({ argv }))
+  } catch (error) {
+    refuseToStart(error)
+  }
 }
 
-async function start({ config, warnings }: LoadedConfig): Promise<void> {
-  ensureDataDir(config.stores.dataDir)
+async function start({ config, warnings, origins }: LoadedConfig): Promise<void> {
+  ensureDataDir(config.stores.dataDir, origins['stores.dataDir'])
   const destination = pino.destination({ dest: 1, minLength: 4096, sync: false })
   // Buffered, but a line is never older than a moment when somebody looks.
   setInterval(() => destination.flush(), 200).unref()

@@ -1,7 +1,11 @@
+import { asksForHelp, helpText } from '../config/flags.ts'
 import { ConfigError, describeProblem, type Problem } from '../config/problem.ts'
 import { listSettings, redactConfig } from '../config/report.ts'
 import { type LoadedConfig, loadConfig } from '../config.ts'
 import type { Command, CommandIo } from './command.ts'
+
+const usage = `Usage: weir check-config [options]
+Checks the configuration that these flags, the environment and weir.yaml give the server.`
 
 type Outcome =
   | { readonly kind: 'loaded'; readonly loaded: LoadedConfig }
@@ -13,6 +17,10 @@ type Outcome =
  * accept it, else to 1.
  */
 export async function checkConfig(argv: readonly string[], { stdout, stderr, env }: CommandIo): Promise<number> {
+  if (asksForHelp(argv)) {
+    stdout.write(helpText(usage, [{ name: 'json', value: '', summary: 'print one JSON document' }]))
+    return 0
+  }
   const outcome = load(
     argv.filter(argument => argument !== '--json'),
     env,

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { ensureDataDir } from '../config/data-dir.ts'
 import { loadConfig } from '../config.ts'
 import type { Operations } from '../control/operations.ts'
 import { openSession } from '../control/session.ts'
@@ -51,7 +52,10 @@ async function runKeys(argv: readonly string[], io: CommandIo): Promise<number> 
       return 0
     }
     const action = actionOf(positionals, values)
-    const session = await openSession(loadConfig({ argv: configFlags(values), env: io.env }).config)
+    const { config, origins } = loadConfig({ argv: configFlags(values), env: io.env })
+    // Whoever opens the database would say the same, but not where the folder was named.
+    if (config.stores.databaseUrl === undefined) ensureDataDir(config.stores.dataDir, origins['stores.dataDir'])
+    const session = await openSession(config)
     try {
       await action(session.operations, io)
     } finally {

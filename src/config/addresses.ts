@@ -1,6 +1,7 @@
 /** The addresses of weir.yaml: where Weir listens, whom it trusts, and what it talks to. */
 import { isIP, isIPv4 } from 'node:net'
 import type { Findings } from './findings.ts'
+import { httpUrlFault, withoutV1 } from './http-url.ts'
 import type { Complaint } from './problem.ts'
 import type { Draft } from './references.ts'
 
@@ -77,7 +78,7 @@ export function checkBackends({ backends }: Draft, findings: Findings): void {
     if (backend?.url === undefined) continue
     const path = ['backends', name, 'url']
     const url = URL.parse(backend.url)
-    const fault = url === null ? notUrl : urlFault(url)
+    const fault = url === null ? httpUrlFault(backend.url) : urlFault(url)
     if (fault) findings.problem(path, fault)
     if (url === null || fault) continue
     const first = seen.get(url.href)
@@ -86,15 +87,12 @@ export function checkBackends({ backends }: Draft, findings: Findings): void {
   }
 }
 
-const notUrl: Complaint = { problem: 'This is no URL.', fix: 'Write one such as http://127.0.0.1:8080.' }
-
 function urlFault(url: URL): Complaint | undefined {
   if (url.username !== '' || url.password !== '') {
     return { problem: 'The URL has a login in it.', fix: 'Leave it out; a key goes into apiKey.' }
   }
   if (/\/v1\/?$/.test(url.pathname)) {
-    const shorter = `${url.origin}${url.pathname.replace(/\/v1\/?$/, '')}`
-    return { problem: 'The URL ends in /v1, which Weir adds by itself.', fix: `Write ${shorter}.` }
+    return { problem: 'The URL ends in /v1, which Weir adds by itself.', fix: `Write ${withoutV1(url)}.` }
   }
   return undefined
 }

@@ -1,6 +1,7 @@
 import { accessSync, chmodSync, constants, mkdirSync, statSync } from 'node:fs'
 import { dirname, parse, resolve } from 'node:path'
-import { ConfigError, problemAt } from './problem.ts'
+import { byDefault, originOf } from './place.ts'
+import { ConfigError, type Problem, problemAt } from './problem.ts'
 
 /** Bits of a mode that let anybody but the owner in, and the one that marks a folder as everybody's, such as /tmp. */
 const othersMode = 0o077
@@ -8,9 +9,11 @@ const stickyMode = 0o1000
 
 /**
  * Makes the folder with mode 0700, or takes that mode away from group and others where it is there and ours. Throws a
- * ConfigError about `stores.dataDir` when it cannot be used.
+ * ConfigError about `stores.dataDir` when it cannot be used. `origin` is where its name came from, in the words of
+ * `LoadedConfig.origins`.
  */
-export function ensureDataDir(path: string): void {
+export function ensureDataDir(path: string, origin = originOf(byDefault)): void {
+  const unusable = (problem: string) => new ConfigError([problemOf(problem, origin)])
   try {
     makeFolder(path)
     const stats = statSync(path)
@@ -60,7 +63,15 @@ function reasonOf(path: string, error: unknown): string {
   }
 }
 
-function unusable(problem: string): ConfigError {
-  const fix = 'Name a folder of its own that Weir may write to, by --data-dir or WEIR_DATA_DIR.'
-  return new ConfigError([problemAt({ from: 'default' }, ['stores', 'dataDir'], { problem, fix })])
+function problemOf(problem: string, origin: string): Problem {
+  const fix = `Name a folder of its own that Weir may write to, ${remedyFor(origin)}.`
+  return { ...problemAt(byDefault, ['stores', 'dataDir'], { problem, fix }), where: origin }
+}
+
+/** How to change the value where it was given; what stands before it would win over anything else. */
+function remedyFor(origin: string): string {
+  if (origin.startsWith('flag ')) return 'by --data-dir'
+  if (origin.startsWith('environment ')) return 'by WEIR_DATA_DIR or --data-dir'
+  if (origin === originOf(byDefault)) return 'by --data-dir or WEIR_DATA_DIR'
+  return 'by stores.dataDir there, or by --data-dir or WEIR_DATA_DIR'
 }

@@ -90,7 +90,8 @@ export function parseInteger(text: string): number | string {
   return /^[0-9]{1,15}$/.test(text.trim()) ? Number(text) : text
 }
 
-function splitList(text: string): string[] {
+/** What stands between commas. */
+export function splitList(text: string): string[] {
   return text
     .split(',')
     .map(part => part.trim())

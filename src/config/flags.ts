@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { parseInteger } from './environment.ts'
+import { parseInteger, splitList } from './environment.ts'
 import { nearest } from './nearest.ts'
 import type { KeyPath, Place } from './place.ts'
 import { type Problem, problemAt } from './problem.ts'
@@ -22,7 +22,12 @@ export const flags: readonly Flag[] = [
   { name: 'port', value: 'PORT', summary: 'port to listen on', path: ['server', 'port'], integer: true },
   { name: 'data-dir', value: 'FOLDER', summary: 'where to keep data', path: ['stores', 'dataDir'] },
   { name: 'model', value: 'FILE.gguf', summary: 'run this model by itself', path: ['engine', 'model'] },
-  { name: 'backend', value: 'URL', summary: 'an inference server; may be repeated', path: null },
+  {
+    name: 'backend',
+    value: 'URL',
+    summary: 'an inference server, or several with commas; may be repeated',
+    path: null,
+  },
   { name: 'log-level', value: 'LEVEL', summary: 'the least that is logged', path: ['log', 'level'] },
   {
     name: 'internal-port',
@@ -71,8 +76,9 @@ export function readFlags(argv: readonly string[]): FlagSource {
     } else if (token.value === undefined || token.value === '' || swallowed(token.value, token.inlineValue)) {
       const complaint = { problem: 'The flag has no value.', fix: `Write ${token.rawName} ${flag.value}.` }
       problems.push(problemAt(at, flag.path ?? [], complaint))
-    } else if (flag.name === 'backend') backends.push(writtenFrom(token.value, at))
-    else values.set(flag.name, writtenFrom(flag.integer ? parseInteger(token.value) : token.value, at))
+    } else if (flag.name === 'backend') {
+      backends.push(...splitList(token.value).map(url => writtenFrom(url, at)))
+    } else values.set(flag.name, writtenFrom(flag.integer ? parseInteger(token.value) : token.value, at))
   }
   if (backends[0]) values.set('backend', { kind: 'list', at: backends[0].at, items: backends })
   return { values, problems }
@@ -86,6 +92,18 @@ export function applyFlags(tree: WrittenMap, values: ReadonlyMap<string, Written
     if (path !== null && value !== undefined) result = withValueAt(result, path, value)
   }
   return result
+}
+
+/** Whether somebody wants to read rather than run. */
+export const asksForHelp = (argv: readonly string[]) => argv.includes('--help') || argv.includes('-h')
+
+/** What there is to say after a command: its usage and what it does, flags of its own, and those of the configuration. */
+export function helpText(usage: string, own: readonly Pick<Flag, 'name' | 'value' | 'summary'>[] = []): string {
+  const help = { name: 'help', value: '', summary: 'show this' }
+  const rows = [...own, ...flags, help].map(({ name, value, summary }) => ({ left: `--${name} ${value}`, summary }))
+  const width = Math.max(...rows.map(({ left }) => left.length))
+  const lines = rows.map(({ left, summary }) => `  ${left.padEnd(width)}  ${summary}`)
+  return `${usage}\n\n${lines.join('\n')}\n\nSecrets have no flags: set them in the environment or in weir.yaml.\n`
 }
 
 const flagList = () => flags.map(({ name }) => `--${name}`).join(', ')

@@ -1,3 +1,4 @@
+import { httpUrlFault } from './http-url.ts'
 import { didYouMean } from './nearest.ts'
 import type { Complaint } from './problem.ts'
 import type { SchemaNode } from './schema-node.ts'
@@ -65,6 +66,7 @@ function checkText(schema: SchemaNode, given: string | number | boolean, source:
     return complain(`${shown(given)} is not a date.`, 'Write year, month and day, such as 2026-01-31.')
   }
   if (schema.pattern !== undefined && !new RegExp(schema.pattern, 'u').test(given)) {
+    if (unit === 'url') return { kind: 'complaint', complaint: httpUrlFault(given) }
     return complain('The text has not the form that is expected here.', `Write ${exampleOf(schema)}.`)
   }
   return value(given)

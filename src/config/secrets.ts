@@ -41,10 +41,12 @@ function complain(problem: string, fix: string): SecretResult {
 }
 
 const minKeyLength = 32
-const longestRepeatedPart = 12
-/** What examples and templates have where a secret belongs. */
+const longestRepeatedPart = 4
+/** The words of which examples and templates make what stands where a secret belongs; a secret may begin with one. */
 const placeholder =
-  /change.?(me|this|it)|replace.?(me|this|with)|placeholder|your.?(own|secret|admin|key|pepper|password)/i
+  /^(please|change|replace|me|this|it|in|production|placeholder|your|own|my|super|with|a|an|the|long|random|strong|secret|admin|api|key|token|pepper|password|string|value|goes|here|to|by|of|at|least|characters|[0-9])+$/
+const placeholderCall =
+  /change.?(me|this|it)|replace.?(me|this|it|with)|placeholder|your.?(own.?)?(secret|admin|api|key|pepper|password)/i
 
 /**
  * Why a key or pepper of our own must not be used: too short to resist guessing, known to everybody, or not sendable
@@ -55,13 +57,18 @@ export function weaknessOf(text: string): Complaint | undefined {
   if (text.length < minKeyLength) {
     return { problem: `The secret has ${text.length} characters, at least ${minKeyLength} are needed.`, fix }
   }
-  if (placeholder.test(text) || repeatsItself(text)) {
+  if (isPlaceholder(text) || repeatsItself(text)) {
     return { problem: 'The secret is a placeholder or repeats itself.', fix }
   }
   return headerFault(text)
 }
 
-/** Whether the text is one short part over and over, such as one letter or `password123`. */
+/** Whether all of it is what a template has there: a passphrase with such words among others is a secret like any. */
+function isPlaceholder(text: string): boolean {
+  return placeholderCall.test(text) && placeholder.test(text.toLowerCase().replace(/[^a-z0-9]/g, ''))
+}
+
+/** Whether the text is one very short part over and over, such as one letter or `1234`. */
 function repeatsItself(text: string): boolean {
   return Array.from({ length: longestRepeatedPart }, (_, index) => text.slice(0, index + 1)).some(part =>
     part.repeat(Math.ceil(text.length / part.length)).startsWith(text),

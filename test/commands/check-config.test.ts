@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { checkConfig, checkConfigCommand } from '../../src/commands/check-config.ts'
+import { flags } from '../../src/config/flags.ts'
 import { makeFolder } from '../config/load.ts'
 
 async function run(argv: readonly string[], env: NodeJS.ProcessEnv = {}) {
@@ -102,6 +103,17 @@ test('an unknown flag is a problem like any other', async () => {
   const { exitCode, err } = await run(['--jsno'])
   assert.equal(exitCode, 1)
   assert.match(err, /^flag --jsno: There is no such flag\./)
+})
+
+test('--help shows every flag and checks nothing', async () => {
+  for (const argv of [['--help'], ['-h'], ['--port', 'many', '--help']]) {
+    const { exitCode, out, err } = await run(argv)
+    assert.deepEqual([exitCode, err], [0, ''])
+    assert.match(out, /^Usage: weir check-config /)
+    for (const { name, value, summary } of flags) assert.ok(out.includes(`--${name} ${value}`) && out.includes(summary))
+    assert.match(out, /\n {2}--json {2,}/)
+    assert.ok(out.split('\n').every(line => line.length <= 100 && !line.endsWith(' ')))
+  }
 })
 
 test('it is a command for the list of commands', () => {

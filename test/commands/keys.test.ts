@@ -141,3 +141,14 @@ test('a database that is not there is an error in words', async t => {
   assert.equal(code, 1)
   assert.match(stderr, /the database cannot be reached/)
 })
+
+test('a data directory that cannot be used is named with where it was named', async () => {
+  const byVariable = await run({ WEIR_DATA_DIR: '/proc/weir' }, 'list')
+  assert.equal(byVariable.code, 1)
+  assert.match(
+    byVariable.stderr,
+    /^weir keys: environment WEIR_DATA_DIR stores\.dataDir: \/proc\/weir .*\n.*WEIR_DATA_DIR/,
+  )
+  const byFlag = await run({}, 'list', '--data-dir', '/proc/weir')
+  assert.match(byFlag.stderr, /^weir keys: flag --data-dir stores\.dataDir: \/proc\/weir .*\n.*by --data-dir\.\n$/)
+})

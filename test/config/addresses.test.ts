@@ -1,4 +1,30 @@
-import { testProblems } from './load.ts'
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { assertProblem, problemsOf, testProblems } from './load.ts'
+
+test('a backend URL that lacks its scheme or has too much is mended', t => {
+  const rows: readonly (readonly [string, RegExp, string])[] = [
+    ['127.0.0.1:8080', /^http:\/\/ is missing/, 'Write http://127.0.0.1:8080.'],
+    ['localhost:8080/v1', /^http:\/\/ is missing/, 'Write http://localhost:8080.'],
+    ['gpu:8080', /^http:\/\/ is missing/, 'Write http://gpu:8080.'],
+    ['[::1]:8080/llm/v1/?x=1', /^http:\/\/ is missing/, 'Write http://[::1]:8080/llm.'],
+    ['http://gpu:8080/v1?key=S3CR3T', /has a query/, 'Leave out the query: write http://gpu:8080.'],
+    ['https://gpu.example/#top', /has a fragment/, 'Leave it out: write https://gpu.example.'],
+    ['HTTP://gpu:8080/v1', /no URL/, 'Write http://gpu:8080.'],
+    ['ws://gpu:8080', /neither http:\/\/ nor https/, 'Write one such as http://127.0.0.1:8080.'],
+    ['S3CR3T', /http:\/\/ is missing/, 'Write one such as http://127.0.0.1:8080.'],
+    ['user:S3CR3T@gpu:8080', /http:\/\/ is missing/, 'Write one such as http://127.0.0.1:8080.'],
+    ['http://user:S3CR3T@gpu:8080/?x', /no URL/, 'Write one such as http://127.0.0.1:8080.'],
+    ['http://', /no URL/, 'Write one such as http://127.0.0.1:8080.'],
+  ]
+  for (const [text, problem, fix] of rows) {
+    const problems = problemsOf(t, { env: { WEIR_BACKEND_URL: text } })
+    const where = 'environment WEIR_BACKEND_URL'
+    assertProblem(problems, { where, key: 'backends.backend-1.url', problem, fix: /./ })
+    assert.equal(problems[0]?.fix, fix)
+    assert.doesNotMatch(JSON.stringify(problems), /S3CR3T/)
+  }
+})
 
 testProblems({
   'a backend URL that ends in /v1': {

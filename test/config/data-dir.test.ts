@@ -37,6 +37,26 @@ test('a file in its place', t => {
   assert.throws(() => ensureDataDir(join(folder, 'file/below')), fault(/not a folder/))
 })
 
+test('the error names where the folder was named, and how to change it there', t => {
+  const path = join(makeFolder(t, {}), 'file')
+  writeFileSync(path, '')
+  for (const [origin, fix] of [
+    ['flag --data-dir', /to, by --data-dir\.$/],
+    ['environment WEIR_DATA_DIR', /by WEIR_DATA_DIR or --data-dir\.$/],
+    ['weir.yaml:3', /by stores\.dataDir there/],
+    ['default', /by --data-dir or WEIR_DATA_DIR\.$/],
+  ] as const) {
+    const check = (error: unknown) => {
+      assert.ok(error instanceof ConfigError)
+      assert.equal(error.problems[0]?.where, origin)
+      assert.match(error.problems[0]?.fix ?? '', fix)
+      assert.ok(error.message.startsWith(`${origin} stores.dataDir: ${path} is not a folder.`))
+      return true
+    }
+    assert.throws(() => ensureDataDir(path, origin), check)
+  }
+})
+
 test('a folder that belongs to everybody is left as it is', t => {
   const path = join(makeFolder(t), 'shared')
   mkdirSync(path)

@@ -30,6 +30,18 @@ test('of a repeated flag the last counts', t => {
   assert.equal(load(t, { argv: ['--port', '1', '--port', '2'] }).config.server.port, 2)
 })
 
+test('--backend takes several with commas, and may be repeated', t => {
+  const { config } = load(t, { argv: ['--backend', 'http://a:1,http://b:2, ', '--backend', 'http://c:3'] })
+  assert.deepEqual(
+    Object.entries(config.backends).map(([name, { url }]) => [name, url]),
+    [
+      ['backend-1', 'http://a:1'],
+      ['backend-2', 'http://b:2'],
+      ['backend-3', 'http://c:3'],
+    ],
+  )
+})
+
 const unknown = { key: '', problem: /no such flag/ }
 
 test('an unknown flag names the nearest', t => {

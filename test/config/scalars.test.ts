@@ -117,8 +117,8 @@ testProblems({
     yaml: 'backends:\n  gpu: { url: "localhost:8080", discover: true }\n',
     where: 'weir.yaml:2:15',
     key: 'backends.gpu.url',
-    problem: /form/,
-    fix: /http:\/\/127\.0\.0\.1:8080/,
+    problem: /http:\/\/ is missing/,
+    fix: /^Write http:\/\/localhost:8080\.$/,
   },
   'a spend limit above what is counted exactly': {
     yaml: 'tiers: { free: { spendLimits: { perDay: "9000001" } } }',

@@ -79,7 +79,9 @@ test('keys and peppers that are short, known or unsendable are refused', t => {
     ['a'.repeat(40), /repeats itself/],
     ['changeme'.repeat(5), /placeholder/],
     ['please-change-me-please-change-me-123', /placeholder/],
-    ['password123password123password123', /repeats itself/],
+    ['1234'.repeat(10), /repeats itself/],
+    ['change-me-in-production-change-me-in-production', /placeholder/],
+    ['YOUR_OWN_ADMIN_KEY_OF_AT_LEAST_32_CHARACTERS', /placeholder/],
     ['replace_this_with_a_long_random_key_1', /placeholder/],
     ['your-secret-key-goes-here-0123456789', /placeholder/],
     [`${strong}\nsecond line`, /header/],
@@ -100,7 +102,14 @@ test('keys and peppers that are short, known or unsendable are refused', t => {
       })
     }
   }
-  for (const text of [strong, '0123456789abcdef0123456789abcdef', 'sk-weir-test-admin-key-for-this-machine']) {
+  const passphrases = [
+    'correct horse battery staple your own admin key',
+    'please do not change me, I am long enough',
+    'password123password123password123',
+    'abcde'.repeat(8),
+  ]
+  const random = [strong, '0123456789abcdef0123456789abcdef', 'sk-weir-test-admin-key-for-this-machine']
+  for (const text of [...random, ...passphrases]) {
     assert.equal(weaknessOf(text), undefined, text)
   }
 })

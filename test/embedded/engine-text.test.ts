@@ -24,6 +24,32 @@ describe('the embedded engine completes, embeds and lets go', { timeout: 20_000 
     assert.equal(events.at(-1).timings.predicted_n, 8)
   })
 
+  test('log probabilities come as the parallel lists of completions, whole and in a stream', async () => {
+    const request = { prompt: 'Once upon a time', temperature: 0, max_tokens: 6, logprobs: 2 }
+    const [whole] = (await post(url, '/v1/completions', request)).body.choices
+    const { tokens, token_logprobs: values, top_logprobs: tops, text_offset: offsets } = whole.logprobs
+    assert.deepEqual(Object.keys(whole.logprobs), ['tokens', 'token_logprobs', 'top_logprobs', 'text_offset'])
+    assert.equal(tokens.length, 6)
+    assert.equal(tokens.join(''), whole.text)
+    for (const [place, token] of tokens.entries()) {
+      assert.equal([...tokens.slice(0, place).join('')].length, offsets[place])
+      assert.ok(values[place] <= 0)
+      assert.equal(tops[place][token], values[place])
+      assert.ok([2, 3].includes(Object.keys(tops[place]).length))
+    }
+    const pieces = (await stream(url, '/v1/completions', request)).flatMap(event => event.choices[0].logprobs ?? [])
+    assert.deepEqual(
+      pieces.flatMap(piece => piece.tokens),
+      tokens,
+    )
+    assert.deepEqual(
+      pieces.flatMap(piece => piece.text_offset),
+      offsets,
+    )
+    const { body } = await post(url, '/v1/completions', { ...request, logprobs: undefined })
+    assert.equal(body.choices[0].logprobs, null)
+  })
+
   test('several prompts give several choices and one sum', async () => {
     const { body } = await post(url, '/v1/completions', { prompt: ['Once upon', 'The capital', 'I am'], max_tokens: 2 })
     assert.equal(body.choices.length, 3)

@@ -6,7 +6,7 @@ import type { Exchange } from './exchange.ts'
 import type { RequestBody } from './request-body.ts'
 import { parseMaxTokens, parseSampling, seedOfChoice } from './sampling.ts'
 import { readTextInputs } from './text-input.ts'
-import { textShape } from './text-shape.ts'
+import { TextShape } from './text-shape.ts'
 import { ChoiceMeter } from './usage-meter.ts'
 import { badRequest } from './wire-error.ts'
 
@@ -25,7 +25,7 @@ export async function completeText(engine: Engine, exchange: Exchange): Promise<
   const texts = await readTextInputs(engine, body, 'prompt')
   const prompts = await Promise.all(texts.map(text => engine.buildTextPrompt(text)))
   const choices = buildChoices(engine, body, prompts, body.number('logprobs'))
-  await answer(engine, exchange, choices, { shape: textShape, options: parseAnswerOptions(body) })
+  await answer(engine, exchange, choices, { shape: new TextShape(), options: parseAnswerOptions(body) })
 }
 
 /** `POST /v1/chat/completions/input_tokens`: what the prompt would count. */

@@ -18,6 +18,7 @@ export const BackendSchema = Type.Object(
     url: Type.String({
       pattern: '^https?://[^\\s/?#]+(/[^\\s?#]*)?$',
       maxLength: 2048,
+      'x-weir-unit': 'url',
       description: 'Where the server listens, without /v1 at the end.',
       examples: ['http://127.0.0.1:8080'],
     }),

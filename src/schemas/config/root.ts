@@ -90,7 +90,9 @@ const StoresSchema = Type.Object(
 const AuthSchema = Type.Object(
   {
     adminKey: Type.Optional(
-      SecretSchema({ description: 'A key with every scope and every model, at least 32 characters.' }),
+      SecretSchema({
+        description: 'A key with every scope and every model: any text of at least 32 printable ASCII characters.',
+      }),
     ),
     keyPepper: Type.Optional(
       SecretSchema({

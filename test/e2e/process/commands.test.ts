@@ -49,6 +49,11 @@ test('npx weir runs from the folder, fetches nothing, and stdout is the commandâ
   const help = await npx('help')
   assert.deepEqual([help.code, help.stderr], [0, ''])
   assert.match(help.stdout, /^Usage: weir <command>.*check-config.*keys.*start/s)
+  for (const command of ['check-config', 'start']) {
+    const options = await npx(command, '--help')
+    assert.deepEqual([options.code, options.stderr], [0, ''])
+    assert.match(options.stdout, new RegExp(`^Usage: weir ${command} .*--port PORT .*--internal-host ADDRESS `, 's'))
+  }
   const unknown = await npx('frobnicate')
   assert.deepEqual([unknown.code, unknown.stdout], [2, ''])
   assert.match(unknown.stderr, /^weir: there is no command 'frobnicate'\nUsage: /)

@@ -48,7 +48,10 @@ test('K10 secrets that are short or missing, a missing model file and a wrong fl
     [{ env: { DATABASE_URL: 'postgres://a@127.0.0.1:1/b' } }, /auth\.keyPepper: .*\n.*Set WEIR_KEY_PEPPER/],
     [{ flags: ['--model', 'missing.gguf'] }, /^flag --model engine\.model: There is no such file\./],
     [{ flags: ['--prot', '1'] }, /^flag --prot: There is no such flag\.\n {2}Did you mean --port\?/],
-    [{ env: { WEIR_DATA_DIR: '/proc/weir' } }, /\/proc\/weir .*\n.*WEIR_DATA_DIR/],
+    [
+      { env: { WEIR_DATA_DIR: '/proc/weir' } },
+      /^environment WEIR_DATA_DIR stores\.dataDir: \/proc\/weir .*\n.*by WEIR_DATA_DIR/,
+    ],
   ]
   const outputs = await Promise.all(cases.map(([options]) => refusal(t, options)))
   for (const [at, [, pattern]] of cases.entries()) assert.match(outputs[at] ?? '', pattern)
@@ -107,6 +110,11 @@ test('a file that is no model does not keep it from starting: it says so, in the
     body: JSON.stringify({ messages: [{ role: 'user', content: 'hi' }] }),
   })
   assert.equal(reply.status, 503)
-  assert.match(await reply.text(), /junk\.gguf is not a GGUF file/)
-  assert.ok(gateway.logs().some(log => log['msg'] === 'the embedded engine cannot run'))
+  // Where the file is, is for whoever reads the log.
+  const text = await reply.text()
+  assert.match(text, /Model 'junk' could not be loaded: see the server's log/)
+  assert.doesNotMatch(text, /gguf/)
+  const said = gateway.logs().find(log => log['msg'] === 'the embedded engine cannot run')
+  assert.match(String(said?.['reason']), /junk\.gguf is not a GGUF file/)
+  assert.ok(!gateway.logs().some(log => log['msg'] === 'backend up'))
 })
