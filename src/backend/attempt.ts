@@ -12,8 +12,16 @@ export interface AttemptRequest {
   readonly stream: boolean
   /** Close the connection afterwards: engines that do so themselves must not be met again on it. */
   readonly closeAfter: boolean
+  /** The engine drops a request whose connection is gone: it may be sent again however long it was worked on. */
+  readonly stopsWithClient: boolean
   readonly timeouts: AttemptTimeouts
 }
+
+/**
+ * A server that closes an idle connection crosses the request on the wire, so the end shows at once. One that comes later
+ * befell a request which the server had begun to work on, and may still be working on.
+ */
+const crossingMs = 200
 
 /** Where an attempt puts what it receives. `onEnd` or `onFault` is called exactly once, last. */
 export interface AttemptSink {
@@ -38,6 +46,7 @@ export class Attempt implements Dispatcher.DispatchHandler, ConnectionUser {
   #controller: Dispatcher.DispatchController | null = null
   #connection: KeptConnection | null = null
   #state: 'open' | 'head' | 'data' | 'error-body' | 'over' = 'open'
+  #sentAt = 0
   /** Bytes of the answer's body, also of an error's. */
   #received = 0
   #errorStatus = 0
@@ -108,6 +117,7 @@ export class Attempt implements Dispatcher.DispatchHandler, ConnectionUser {
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller
     this.#connection?.requestStarts()
+    this.#sentAt = performance.now()
     if (this.#abortedBy !== null) controller.abort(this.#abortedBy)
     else this.#state = 'head'
   }
@@ -186,10 +196,16 @@ export class Attempt implements Dispatcher.DispatchHandler, ConnectionUser {
         ? new Fault('timeout', 'connect timeout', { phase: 'connect', cause: error })
         : new Fault('connect', `connection failed (${code})`, { cause: error })
     }
+    // On a connection that is to be closed afterwards undici takes its end in mid-answer for an error of the parser, which
+    // has only words to tell it by: its code is undefined.
+    if (error instanceof errors.HTTPParserError && error.message.includes('Invalid EOF state')) {
+      return new Fault('reset', 'connection lost in the middle of the answer')
+    }
     // Without its cause: a parser's error carries the bytes it did not understand.
     if (error instanceof errors.HTTPParserError) return new Fault('rubbish', `the answer is not HTTP: ${error.message}`)
     if (code === 'UND_ERR_HEADERS_OVERFLOW') return new Fault('rubbish', 'the headers of the answer are too large')
-    const staleConnection = this.#state === 'head' && this.#connection?.wasStale === true
+    const maySendAgain = this.#request.stopsWithClient || performance.now() - this.#sentAt < crossingMs
+    const staleConnection = this.#state === 'head' && maySendAgain && this.#connection?.wasStale === true
     return new Fault('reset', `connection lost (${code})`, { cause: error, staleConnection })
   }
 

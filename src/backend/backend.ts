@@ -106,6 +106,7 @@ export class Backend {
       headers: this.#headers,
       body,
       stream,
+      stopsWithClient: engine.stopsWithClient,
       timeouts: { firstTokenMs, idleMs, totalMs },
     }
     this.#inFlight++

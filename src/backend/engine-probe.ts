@@ -28,30 +28,34 @@ export class EngineProbe {
     this.#timeoutMs = timeoutMs
   }
 
-  /** What kind of server this is. Throws a Fault (`connect`, `timeout`, `busy` while it loads). */
+  /**
+   * What kind of server this is. What it is said to be stays, so nothing is concluded from an error, nor from silence:
+   * throws a Fault (`connect`, `timeout`, `busy` while it loads, `refused`, `rubbish`) where it has to be asked again.
+   */
   async detect(): Promise<EngineName> {
     const props = await this.#get('/props')
     if (props.server.toLowerCase().includes('llama.cpp') || typeof props.json?.['total_slots'] === 'number') {
       if (props.status === 503) throw new Fault('busy', 'llama-server is loading its model', { status: 503 })
       return 'llama-server'
     }
-    refuseStandIn(props.status)
+    refuseStandIn('/props', props.status)
     const root = await this.#get('/')
     if (root.text.startsWith('Ollama is running')) return 'ollama'
+    refuseStandIn('/', root.status)
     const version = await this.#get('/version')
     if (version.status === 200 && typeof version.json?.['version'] === 'string') return 'vllm'
-    return 'openai'
+    refuseStandIn('/version', version.status)
+    const list = await this.#getModels()
+    // Not every server has OpenAI's list here; a page says nothing.
+    if (list.status >= 200 && list.status < 300 && /^\s*[[{]/.test(list.text)) return 'openai'
+    throw new Fault('rubbish', `the backend answered ${list.status} to /v1/models: what it is has to be configured`, {
+      status: list.status,
+    })
   }
 
   /** The models it says it has. Throws a Fault. */
   async models(): Promise<Discovered['models']> {
-    const answer = await this.#get('/v1/models')
-    if (answer.status === 401 || answer.status === 403) {
-      throw new Fault('refused', `the backend answered ${answer.status} to /v1/models: check its apiKey`, {
-        status: answer.status,
-      })
-    }
-    if (answer.status === 503) throw new Fault('busy', 'the backend is loading', { status: 503 })
+    const answer = await this.#getModels()
     const { data } = answer.json ?? {}
     if (answer.status !== 200 || !Array.isArray(data)) {
       throw new Fault('rubbish', `the backend answered ${answer.status} to /v1/models, without a list of models`)
@@ -69,6 +73,18 @@ export class EngineProbe {
     const { json } = await this.#get('/props')
     const slots = json?.['total_slots']
     return typeof slots === 'number' && slots > 0 ? slots : null
+  }
+
+  /** Its list of models. Throws a Fault where it is not there or refuses us. */
+  async #getModels(): Promise<ProbeAnswer> {
+    const answer = await this.#get('/v1/models')
+    if (answer.status === 401 || answer.status === 403) {
+      throw new Fault('refused', `the backend answered ${answer.status} to /v1/models: check its apiKey`, {
+        status: answer.status,
+      })
+    }
+    refuseStandIn('/v1/models', answer.status)
+    return answer
   }
 
   async #get(path: string): Promise<ProbeAnswer> {
@@ -96,11 +112,14 @@ export class EngineProbe {
   }
 }
 
-/** A proxy answers for a server that is not there (yet): what that server is cannot be told from it. */
-function refuseStandIn(status: number): void {
-  if (status === 503) throw new Fault('busy', 'the backend answered 503 to /props', { status })
-  if (status === 502 || status === 504)
-    throw new Fault('connect', `the backend answered ${status} to /props`, { status })
+/**
+ * A proxy answers for a server that is not there (yet): what that server is cannot be told from it. Only to /v1/models is
+ * 401 an answer: there are servers that say it to every path they do not know. 501 is such an answer too.
+ */
+function refuseStandIn(path: string, status: number): void {
+  const what = `the backend answered ${status} to ${path}`
+  if (status === 503 || status === 429) throw new Fault('busy', what, { status })
+  if (status >= 500 && status !== 501) throw new Fault('connect', what, { status })
 }
 
 async function readText(body: AsyncIterable<Buffer>): Promise<string> {

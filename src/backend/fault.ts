@@ -38,7 +38,7 @@ interface FaultDetails {
   readonly phase?: Phase
   readonly status?: number
   readonly retryAfterMs?: number
-  /** The connection had served an earlier request and ended before a byte of this answer. */
+  /** The connection had served an earlier request and ended before a byte of this answer: it may be sent again. */
   readonly staleConnection?: boolean
 }
 

@@ -1,7 +1,9 @@
-import { choicesOf, hasContent, isObject, type Json } from '../domain/chat-event.ts'
+import { choicesOf, hasContent, type Json } from '../domain/chat-event.ts'
 import { FrameSplitter, FrameTooLargeError, frameData } from '../domain/sse-frames.ts'
 import { formatUsage, type UsageTally } from '../domain/usage.ts'
 import { Fault } from './fault.ts'
+import { StreamEndings } from './stream-endings.ts'
+import { parseEvent } from './stream-event.ts'
 
 /** A frame larger than this is not an answer's; the backend is cut off. */
 const maxFrameBytes = 4 * 1024 * 1024
@@ -17,8 +19,9 @@ const frameEnd = Buffer.from('\n\n')
  * a string value, which costs a needless look and nothing else. (Searching for the opening quote too takes four times as
  * long: every other byte is one.)
  */
-const telling = /(?:usage|timings|error)"/
-const finishReason = /"finish_reason":\s*"/
+const telling = /(?:usage|timings|error|message)"/
+/** A field of a frame: inside the data a line never begins, so this is none of the caller's text. */
+const errorEvent = /^event: ?error$/m
 const doneFrame = Buffer.from('data: [DONE]\n\n')
 
 export interface RelayOptions {
@@ -57,8 +60,7 @@ export class StreamRelay {
   #patchKnown = false
   /** The last event that was parsed, without its choices: the mould of the usage event. */
   #mould: Json = {}
-  /** What last had choices in it: usage and comments may come after the finish reason, in pieces of their own. */
-  #lastChoices: Buffer | string = ''
+  readonly #endings = new StreamEndings()
   #state: 'head' | 'content' | 'done' = 'head'
 
   constructor(options: RelayOptions) {
@@ -89,7 +91,7 @@ export class StreamRelay {
   end(): void {
     if (this.#state === 'done') return
     // Some servers end after the finish reason without [DONE]; the answer is whole then.
-    const finished = this.#options.choices === 1 && finishReason.test(String(this.#lastChoices))
+    const finished = this.#options.choices === 1 && this.#endings.areComplete
     if (this.#state === 'head' || !finished || this.#splitter.pendingBytes > 0) {
       throw new Fault('incomplete', 'the stream ended without finish_reason and [DONE]')
     }
@@ -118,7 +120,7 @@ export class StreamRelay {
       const plain =
         !mustParse && isPlain(frames, start, end) && !(mayTell && telling.test(frames.toString('latin1', start, end)))
       const at = plain ? this.#patchAt(frames, start, end) : -1
-      if (plain) this.#lastChoices = frames
+      if (plain) this.#endings.passed(frames)
       if (!plain || at === -1) {
         pieces.push(frames.subarray(copied, start), this.#parse(frames.toString('utf8', start, end)))
         copied = end
@@ -143,9 +145,11 @@ export class StreamRelay {
   /** Parses one frame; returns what the caller gets for it, which may be nothing. */
   #parse(frame: string): Buffer {
     const data = frameData(frame)
-    if (data === null) return empty
+    if (data === null || data === '') return empty
+    if (errorEvent.test(frame)) throw new Fault('failed', 'the backend reported an error in its stream')
     if (data === '[DONE]') {
       if (this.#state === 'head') throw new Fault('incomplete', 'the stream ended without any content')
+      if (!this.#endings.areComplete) throw new Fault('incomplete', 'a choice never ended')
       return this.#done()
     }
     const event = parseEvent(data)
@@ -154,8 +158,9 @@ export class StreamRelay {
     delete event['usage']
     delete event['timings']
     // What is left of a usage event has no choices: the caller's own usage event is made at the end.
-    if (choicesOf(event).length === 0) return empty
-    this.#lastChoices = data
+    const choices = choicesOf(event)
+    if (choices.length === 0) return empty
+    this.#endings.parsed(choices)
     if (this.#state === 'head' && hasContent(event)) this.#state = 'content'
     if ('model' in event) event['model'] = this.#options.model
     const shown = this.#options.look === undefined ? event : this.#options.look(event)
@@ -187,20 +192,6 @@ export class StreamRelay {
 }
 
 const empty = Buffer.alloc(0)
-
-function parseEvent(data: string): Json {
-  let event: unknown
-  try {
-    event = JSON.parse(data)
-  } catch {
-    throw new Fault('rubbish', 'an event of the stream is not JSON')
-  }
-  if (!isObject(event)) throw new Fault('rubbish', 'an event of the stream is not an object')
-  if (event['error'] !== undefined && event['error'] !== null) {
-    throw new Fault('failed', 'the backend reported an error in its stream')
-  }
-  return event
-}
 
 /**
  * The bytes to look for and what to put there, spaced as this backend spaces its JSON. The key's opening quote is left out

@@ -1,45 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { Fault } from '../../src/backend/fault.ts'
-import { type RelayOptions, StreamRelay } from '../../src/backend/stream-relay.ts'
+import { StreamRelay } from '../../src/backend/stream-relay.ts'
 import { UsageTally } from '../../src/domain/usage.ts'
 import { recordedBody, recordedEvents } from '../support/recording.ts'
-
-interface Run {
-  readonly text: string
-  readonly events: Record<string, unknown>[]
-  readonly relay: StreamRelay
-}
-
-/** Relays these bytes in these pieces. */
-function run(pieces: readonly Buffer[], options: Partial<RelayOptions> = {}): Run {
-  const out: Buffer[] = []
-  const relay = new StreamRelay({
-    model: 'public-name',
-    tally: new UsageTally(true, 1),
-    includeUsage: false,
-    hideCachedTokens: false,
-    choices: 1,
-    onFrames: frames => out.push(frames),
-    ...options,
-  })
-  for (const piece of pieces) relay.push(piece)
-  relay.end()
-  const text = Buffer.concat(out).toString('utf8')
-  const events = text
-    .split('\n\n')
-    .filter(frame => frame.startsWith('data: {'))
-    .map(frame => JSON.parse(frame.slice(6)))
-  return { text, events, relay }
-}
-
-const split = (bytes: Buffer, size: number) =>
-  Array.from({ length: Math.ceil(bytes.length / size) }, (_, i) => bytes.subarray(i * size, (i + 1) * size))
-const frame = (content: string, more = {}) =>
-  `data: ${JSON.stringify({ choices: [{ index: 0, delta: { content }, finish_reason: null }], model: 'alias', ...more })}\n\n`
-const finish = 'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"model":"alias"}\n\n'
-const done = 'data: [DONE]\n\n'
+import { done, fault, finish, frame, run, split } from './relay-run.ts'
 
 const recordings = [
   '021-chat-stream',
@@ -180,8 +145,6 @@ test('content begins with the first token, not with the role', () => {
   relay.push(Buffer.from(frame('x')))
   assert.equal(relay.hasContent, true)
 })
-
-const fault = (kind: string) => (error: unknown) => error instanceof Fault && error.kind === kind
 
 test('S12 a stream that ends without finish reason and [DONE] is incomplete', () => {
   assert.throws(() => run([Buffer.from(frame('a'))]), fault('incomplete'))

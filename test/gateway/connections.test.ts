@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { hangsUp } from '../support/behaviours.ts'
+import { delayed, hangsUp } from '../support/behaviours.ts'
 import { chat } from '../support/completion.ts'
-import { llamaServer, vllmServer } from '../support/engines.ts'
+import { llamaServer, openaiServer, vllmServer } from '../support/engines.ts'
 import { eventually } from '../support/eventually.ts'
 import type { Behaviour } from '../support/exchange.ts'
 import {
@@ -99,6 +99,21 @@ for (const by of ['fin', 'reset'] as const) {
     const answer = await (await ask(t, gateway, question)).response()
     assert.equal(answer.status, 502)
     assert.equal(backend.exchangesTo(chatPath).length, 2)
+  })
+}
+
+for (const [engine, server, timesSent] of [
+  ['openai', openaiServer, 1],
+  ['vllm', vllmServer, 2],
+] as const) {
+  test(`what a backend had worked on when its used connection went is sent ${timesSent} times (${engine})`, async t => {
+    const backend = await startScriptedBackend(t, server())
+    const gateway = await gatewayBefore(t, backend, { engine })
+    await (await ask(t, gateway, question)).response()
+    backend.use(server({ chat: delayed(400, hangsUp('reset')) }))
+    const answer = await (await ask(t, gateway, question)).response()
+    assert.equal(answer.status, 502)
+    assert.equal(backend.exchangesTo(chatPath).length, 1 + timesSent)
   })
 }
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { htmlError, loading } from '../support/behaviours.ts'
+import { errorAnswer, htmlError, inTurn, loading, notAStream } from '../support/behaviours.ts'
 import { onEnd } from '../support/cleanup.ts'
 import { llamaServer, ollamaServer, openaiServer, vllmServer } from '../support/engines.ts'
 import { eventually } from '../support/eventually.ts'
@@ -79,6 +79,14 @@ test('a llama-server that loads its model is waited for', async t => {
 
 const notYet = {
   'the page of a proxy (502)': htmlError(502),
+  'the page of a proxy (503)': htmlError(503),
+  '504': errorAnswer(504, {}),
+  '500': htmlError(500),
+  '429': errorAnswer(429, {}),
+  '401, a wrong key': errorAnswer(401, { error: 'Unauthorized' }),
+  '403': htmlError(403),
+  '404 for the list of models too': errorAnswer(404, {}),
+  'a page that says 200': notAStream(),
   'a loading server without a name': loading(),
 }
 for (const [what, behaviour] of Object.entries(notYet)) {
@@ -93,6 +101,26 @@ for (const [what, behaviour] of Object.entries(notYet)) {
     assert.deepEqual(onlyState(gateway), { kind: 'up', engine: 'llama-server', slots: null })
   })
 }
+
+test('a backend that fails after the first question is asked again from the beginning', async t => {
+  const notFound = errorAnswer(404, {})
+  for (const failsAt of [2, 3, 4]) {
+    const fails = Array.from({ length: failsAt - 1 }, () => notFound)
+    const backend = await startScriptedBackend(t, inTurn(notFound, ...fails.slice(1), htmlError(502), llamaServer()))
+    const gateway = await gatewayBefore(t, backend, { engine: 'auto' })
+    await eventually('it is up', () => onlyState(gateway)?.kind === 'up')
+    assert.deepEqual(onlyState(gateway), { kind: 'up', engine: 'llama-server', slots: null })
+  }
+})
+
+test('an openai server that says 401 to what it does not know is one all the same', async t => {
+  const server = openaiServer()
+  const backend = await startScriptedBackend(t, exchange =>
+    (exchange.request.path.startsWith('/v1/') ? server : errorAnswer(401, {}))(exchange),
+  )
+  const gateway = await gatewayBefore(t, backend, { engine: 'auto' })
+  assert.deepEqual(onlyState(gateway), { kind: 'up', engine: 'openai', slots: null })
+})
 
 test('a server that stops does not take its own stopping for a fault of its backends', async t => {
   const backend = await startScriptedBackend(t, exchange => exchange.stall())

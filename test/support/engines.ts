@@ -1,6 +1,6 @@
 import { readRecording } from './behaviours.ts'
 import { type CompletionOptions, chat, JSON_HEADERS, textCompletion } from './completion.ts'
-import type { Behaviour, Exchange } from './exchange.ts'
+import type { Behaviour, Exchange, Header } from './exchange.ts'
 
 export interface EngineOptions {
   /** What it calls its model. */
@@ -122,8 +122,24 @@ function route(engine: Engine, { apiKey }: EngineOptions, routes: Routes): Behav
       return json(401, UNAUTHORIZED[engine], engine)(exchange)
     }
     const behaviour = routes[`${method} ${path}`] ?? json(404, NOT_FOUND[engine], engine)
-    return behaviour(exchange)
+    const asksToClose = engine === 'llama-server' && header('connection')?.toLowerCase() === 'close'
+    return behaviour(asksToClose ? sayingClose(exchange) : exchange)
   }
+}
+
+/** What llama-server's HTTP library does when it is asked to: it says `Connection: close` instead of `Keep-Alive`. */
+function sayingClose(exchange: Exchange): Exchange {
+  const closing = (headers: readonly Header[]): Header[] => [
+    ...headers.filter(([name]) => !/^(connection|keep-alive)$/i.test(name)),
+    ['Connection', 'close'],
+  ]
+  const said: Pick<Exchange, 'head' | 'answer' | 'json' | 'stream'> = {
+    head: (status, headers) => exchange.head(status, closing(headers)),
+    answer: (status, headers, body) => exchange.answer(status, closing(headers), body),
+    json: (status, body) => said.answer(status, [['Content-Type', 'application/json']], JSON.stringify(body)),
+    stream: (headers = [['Content-Type', 'text/event-stream']]) => exchange.stream(closing(headers)),
+  }
+  return Object.assign(Object.create(exchange), said)
 }
 
 /** A JSON answer with the engine's headers; llama-server closes after an error. */
