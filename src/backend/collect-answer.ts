@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import type { ServerResponse } from 'node:http'
 import { Assembler } from '../domain/assemble.ts'
 import { choicesOf, hasContent, isObject, type Json } from '../domain/chat-event.ts'
@@ -6,6 +5,7 @@ import { formatUsage, parseTimings, parseUsage, type Usage, UsageTally } from '.
 import type { AttemptSink } from './attempt.ts'
 import type { AttemptHandle } from './backend.ts'
 import { type Call, callPath, faultContext, type Route } from './call.ts'
+import { complete, envelope } from './envelope.ts'
 import { Fault, toWeirError } from './fault.ts'
 import type { LiveStream } from './stream-answer.ts'
 import { StreamRelay } from './stream-relay.ts'
@@ -162,25 +162,12 @@ function parseAnswer(text: string): Json {
   return answer
 }
 
-const kinds = {
-  chat: { object: 'chat.completion', idPrefix: 'chatcmpl-' },
-  completions: { object: 'text_completion', idPrefix: 'cmpl-' },
-  embeddings: { object: 'list', idPrefix: null },
-} as const
-
-/** What every answer has, where a backend leaves it out. */
-function envelope({ operation }: Call): Json {
-  const { object, idPrefix } = kinds[operation]
-  if (idPrefix === null) return { object }
-  return { id: idPrefix + randomUUID(), object, created: Math.floor(Date.now() / 1000) }
-}
-
 /** The answer as the caller gets it: the public name, usage as counted, no engine-only fields. */
 function withUsage(call: Call, answer: Json): Json {
   const { timings: _timings, usage: _usage, ...rest } = answer
   const { usage } = call.record
-  const isWhole = rest['object'] !== undefined && (call.operation === 'embeddings' || rest['id'] !== undefined)
-  const shown = { ...(isWhole ? {} : envelope(call)), ...rest, model: call.askedModel }
+  const shown: Json = { ...rest, model: call.askedModel }
+  complete(shown, envelope(call))
   if (usage === null) return shown
   if (call.operation === 'embeddings') {
     return { ...shown, usage: { prompt_tokens: usage.inputTokens, total_tokens: usage.inputTokens } }

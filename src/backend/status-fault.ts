@@ -28,9 +28,12 @@ export function parseErrorBody(body: string): WireError | null {
 const contextMessage =
   /exceed(s|ed)? the available context|maximum context length|longer than the context|input length .{0,40}context/i
 
+/** llama-server says 500 to an input that its batch or context cannot hold. */
+const tooLargeMessage = /is too large to process|^input is larger than|^input \(\d+ tokens\)/
+
 /** llama-server says 500 to what is the request's fault; these are its words for it. */
 const requestMessage =
-  /^\[json\.exception|^Failed to parse|^image input is not supported|^audio input is not supported|is too large to process|^"?(messages|tools|prompt|input)\b/
+  /^\[json\.exception|^Failed to parse|^image input is not supported|^audio input is not supported|^"?(messages|tools|prompt|input)\b/
 
 /**
  * Reads what a backend's error status means. `body` is at most maxErrorBodyBytes of it; `retryAfter` its header.
@@ -38,16 +41,19 @@ const requestMessage =
 export function statusFault(status: number, body: string, retryAfter: string | undefined): Fault {
   const error = parseErrorBody(body)
   const what = `the backend answered ${status}`
-  if (error?.type === 'exceed_context_size_error' || (status < 500 && contextMessage.test(error?.message ?? ''))) {
+  const message = error?.message ?? ''
+  if (
+    error?.type === 'exceed_context_size_error' ||
+    tooLargeMessage.test(message) ||
+    (status < 500 && contextMessage.test(message))
+  ) {
     return new Fault('context', what, { status })
   }
   if (status === 401 || status === 403) return new Fault('refused', what, { status })
   if (status === 404 || status === 405)
     return new Fault('failed', `${what}: it does not have this model or endpoint`, { status })
   if (status === 429 || status === 503) {
-    const seconds = Number(retryAfter)
-    const retryAfterMs = Number.isFinite(seconds) && seconds > 0 ? Math.min(seconds, 3600) * 1000 : 1000
-    return new Fault('busy', what, { status, retryAfterMs })
+    return new Fault('busy', what, { status, retryAfterMs: readRetryAfter(retryAfter) })
   }
   if (status === 501) return new Fault('client', `${what}: it does not serve this endpoint`, { status })
   if (status === 500 && error !== null && requestMessage.test(error.message))
@@ -58,4 +64,11 @@ export function statusFault(status: number, body: string, retryAfter: string | u
   if (status === 400 || status === 413 || status === 422) return new Fault('client', what, { status })
   if (status >= 300 && status < 400) return new Fault('rubbish', `${what}: redirects are not followed`, { status })
   return new Fault('failed', what, { status })
+}
+
+/** Milliseconds to wait: Retry-After holds seconds or a date. What says nothing useful is a second. */
+function readRetryAfter(header = ''): number {
+  const seconds = Number(header)
+  const ms = Number.isFinite(seconds) ? seconds * 1000 : Date.parse(header) - Date.now()
+  return ms > 0 ? Math.min(ms, 3_600_000) : 1000
 }

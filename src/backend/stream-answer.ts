@@ -4,6 +4,7 @@ import type { WeirError } from '../errors.ts'
 import type { AttemptHandle } from './backend.ts'
 import { type Call, callPath, faultContext, type Route } from './call.ts'
 import { ClientStream, type ClientStreamTimes } from './client-stream.ts'
+import { eventEnvelope } from './envelope.ts'
 import { Fault, toStreamError, toWeirError } from './fault.ts'
 import { StreamRelay } from './stream-relay.ts'
 
@@ -58,6 +59,7 @@ export function streamAnswer(call: Call, route: Route, reply: StreamReply, live:
     includeUsage: call.includeUsage,
     hideCachedTokens: call.model.promptCache === 'account',
     choices: call.choices,
+    envelope: eventEnvelope(call),
     onFrames: frames => {
       if (!relay.hasContent) return client.hold(frames)
       if (call.record.firstContentAt === null) {

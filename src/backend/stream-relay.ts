@@ -1,6 +1,7 @@
 import { choicesOf, hasContent, type Json } from '../domain/chat-event.ts'
 import { FrameSplitter, FrameTooLargeError, frameData } from '../domain/sse-frames.ts'
 import { formatUsage, type UsageTally } from '../domain/usage.ts'
+import { complete } from './envelope.ts'
 import { Fault } from './fault.ts'
 import { StreamEndings } from './stream-endings.ts'
 import { parseEvent } from './stream-event.ts'
@@ -39,6 +40,8 @@ export interface RelayOptions {
    * to the caller (null drops it).
    */
   readonly look?: (event: Json) => Json | null
+  /** What every event must have; a backend whose events lack some of it has each of them parsed and completed. */
+  readonly envelope?: Json
   /** Whole frames for the caller. */
   readonly onFrames: (frames: Buffer) => void
 }
@@ -60,6 +63,7 @@ export class StreamRelay {
   #patchKnown = false
   /** The last event that was parsed, without its choices: the mould of the usage event. */
   #mould: Json = {}
+  #completesAll = false
   readonly #endings = new StreamEndings()
   #state: 'head' | 'content' | 'done' = 'head'
 
@@ -110,7 +114,8 @@ export class StreamRelay {
   /** The caller's frames for these; untouched spans are passed on by reference. */
   #translate(frames: Buffer): Buffer {
     // With several choices, whose usage an event reports shows in the event before it.
-    const mustParse = this.#state === 'head' || this.#options.look !== undefined || this.#options.choices > 1
+    const mustParse =
+      this.#state === 'head' || this.#completesAll || this.#options.look !== undefined || this.#options.choices > 1
     const mayTell = telling.test(frames.toString('latin1'))
     const pieces: Buffer[] = []
     let copied = 0
@@ -154,6 +159,9 @@ export class StreamRelay {
     }
     const event = parseEvent(data)
     this.#options.tally.observe(event)
+    const { envelope } = this.#options
+    // What an event without choices lacks says nothing of the others.
+    if (envelope !== undefined && complete(event, envelope) && choicesOf(event).length > 0) this.#completesAll = true
     this.#learn(event, data)
     delete event['usage']
     delete event['timings']

@@ -15,6 +15,8 @@ interface ChoiceParts {
   /** `content` of a chat choice, `text` of a completion. */
   text: string[]
   reasoning: string[]
+  /** The same under the name that newer servers give it; what came as one goes out as one. */
+  bareReasoning: string[]
   refusal: string[]
   toolCalls: Map<number, ToolCall>
   logprobs: Map<string, unknown[]>
@@ -69,6 +71,7 @@ export class Assembler {
         role: 'assistant',
         text: [],
         reasoning: [],
+        bareReasoning: [],
         refusal: [],
         toolCalls: new Map(),
         logprobs: new Map(),
@@ -81,10 +84,18 @@ export class Assembler {
 }
 
 function addDelta(parts: ChoiceParts, delta: Json): void {
-  const { role, content, reasoning_content: reasoning, refusal, tool_calls: toolCalls } = delta
+  const {
+    role,
+    content,
+    reasoning_content: reasoning,
+    reasoning: bareReasoning,
+    refusal,
+    tool_calls: toolCalls,
+  } = delta
   if (typeof role === 'string') parts.role = role
   if (typeof content === 'string') parts.text.push(content)
   if (typeof reasoning === 'string') parts.reasoning.push(reasoning)
+  if (typeof bareReasoning === 'string') parts.bareReasoning.push(bareReasoning)
   if (typeof refusal === 'string') parts.refusal.push(refusal)
   if (!Array.isArray(toolCalls)) return
   for (const piece of toolCalls) if (isObject(piece)) addToolCall(parts.toolCalls, piece)
@@ -123,6 +134,7 @@ function chatChoice(index: number, parts: ChoiceParts): Json {
       role: parts.role,
       content: parts.text.join(''),
       ...(parts.reasoning.length > 0 ? { reasoning_content: parts.reasoning.join('') } : {}),
+      ...(parts.bareReasoning.length > 0 ? { reasoning: parts.bareReasoning.join('') } : {}),
       ...(parts.refusal.length > 0 ? { refusal: parts.refusal.join('') } : {}),
       ...(parts.toolCalls.size > 0 ? { tool_calls: [...parts.toolCalls.values()].map(toolCall) } : {}),
     },

@@ -65,6 +65,14 @@ test('reasoning is kept apart from the answer', () => {
   assert.doesNotMatch(message?.content ?? '', /I am tiny/)
 })
 
+test('reasoning keeps the name it came under', () => {
+  const assembler = new Assembler('chat')
+  for (const reasoning of ['I ', 'think']) assembler.add({ choices: [{ index: 0, delta: { reasoning } }] })
+  assembler.add({ choices: [{ index: 0, delta: { content: 'so' }, finish_reason: 'stop' }] })
+  const { message } = (assembler.result() as Reply).choices[0] ?? {}
+  assert.deepEqual(message, { role: 'assistant', content: 'so', reasoning: 'I think' })
+})
+
 test('completions', () => {
   const reply = assembled('completions', '141-completions-stream')
   assert.deepEqual(reply.choices, [{ text: ' there was a', index: 0, logprobs: null, finish_reason: 'length' }])

@@ -113,7 +113,12 @@ models: { vectors: { endpoints: [embeddings], targets: [{ backend: one }] } }`,
     assert.ok(usage.prompt_tokens > 0)
   }
   backend.use(llamaServer({ embeddings: replay('311-embed-too-long-for-batch') }))
-  await refusal(create(['a']), { status: 400, type: 'invalid_request_error', code: null })
+  await refusal(create(['a']), {
+    status: 400,
+    type: 'invalid_request_error',
+    code: 'context_length_exceeded',
+    param: 'input',
+  })
 })
 
 test('a backend that gives no vectors is at fault, and a scope is a scope', async t => {

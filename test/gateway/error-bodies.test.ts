@@ -94,7 +94,7 @@ test('embeddings: what the caller did wrong is a 400 with the right param, whate
     return { status: answer.status, ...errorOf(answer) }
   }
   const tooLong = await send(replay('311-embed-too-long-for-batch'))
-  assert.equal(tooLong['status'], 400)
+  assert.deepEqual([tooLong['status'], tooLong['code'], tooLong['param']], [400, 'context_length_exceeded', 'input'])
   const exceeded = await send(replay('116-err-context-exceeded'))
   assert.deepEqual([exceeded['status'], exceeded['code'], exceeded['param']], [400, 'context_length_exceeded', 'input'])
   const unable = await send(replay('190-embeddings-on-chat-server'))
