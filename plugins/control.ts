@@ -11,16 +11,18 @@ interface ControlOptions {
 /** Opens the control socket when the server listens, so that `weir keys …` works beside it; closes it first. */
 export default fp<ControlOptions>(
   async (app, { config }) => {
-    let server: ControlServer | null = null
+    let starting: Promise<ControlServer | null> | null = null
     app.addHook('onListen', async () => {
       const { dataDir } = config.stores
       ensureDataDir(dataDir)
       const { sql, peppers, forgetKey } = app
       const operations = buildOperations({ sql, peppers, forgetKey, tiers: config.tiers })
-      server = await startControlServer({ dataDir, operations, log: app.log })
-      if (!server) app.log.warn('another server of this data directory takes the commands')
+      starting = startControlServer({ dataDir, operations, log: app.log })
+      if ((await starting) === null) app.log.warn('another server of this data directory takes the commands')
     })
     app.addHook('onClose', async () => {
+      // Nobody waits for onListen: a close right after the start must still find the server that is only coming up.
+      const server = await starting?.catch(() => null)
       await server?.close()
     })
   },
