@@ -5,8 +5,6 @@ export type EngineName = Exclude<(typeof engineNames)[number], 'auto'>
 /** How one kind of inference server differs from another; everything that depends on the kind is here. */
 export interface Engine {
   readonly name: EngineName
-  /** Where it says that it is alive. */
-  readonly healthPath: string
   /**
    * A caller who leaves a non-streaming request is not noticed, so every call goes as a stream and is assembled here.
    */
@@ -28,7 +26,6 @@ export interface Engine {
 const engines: Record<EngineName, Engine> = {
   'llama-server': {
     name: 'llama-server',
-    healthPath: '/health',
     alwaysStream: true,
     closesAfterStream: true,
     idleConnectionMs: 1000,
@@ -39,7 +36,6 @@ const engines: Record<EngineName, Engine> = {
   },
   vllm: {
     name: 'vllm',
-    healthPath: '/health',
     alwaysStream: false,
     closesAfterStream: false,
     idleConnectionMs: 4000,
@@ -50,7 +46,6 @@ const engines: Record<EngineName, Engine> = {
   },
   ollama: {
     name: 'ollama',
-    healthPath: '/',
     alwaysStream: false,
     closesAfterStream: false,
     idleConnectionMs: 4000,
@@ -61,7 +56,6 @@ const engines: Record<EngineName, Engine> = {
   },
   openai: {
     name: 'openai',
-    healthPath: '/v1/models',
     alwaysStream: false,
     closesAfterStream: false,
     idleConnectionMs: 4000,
