@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyRequest, HookHandlerDoneFunction, onReques
 import fp from 'fastify-plugin'
 import type { Config } from '../src/config.ts'
 import { type ApiKeyIdentity, isSameDigest, type Peppers, parseApiKey } from '../src/domain/api-key.ts'
+import type { Change } from '../src/domain/change.ts'
 import { findCredential } from '../src/domain/credential.ts'
 import { narrowGrant } from '../src/domain/key-grant.ts'
 import type { Principal } from '../src/domain/principal.ts'
@@ -22,8 +23,8 @@ declare module 'fastify' {
     readonly requireScope: (scope: ScopeName) => onRequestHookHandler
     /** What the digests of API keys are keyed with. */
     readonly peppers: Peppers
-    /** Drops what is remembered of a key, by its public id, after it was revoked or changed. */
-    readonly forgetKey: (publicId: string) => void
+    /** Says that a key or an account has been changed: nobody believes any longer what they remember of it. */
+    readonly announceChange: (change: Change) => void
   }
   interface FastifyRequest {
     /** Who is calling; null before authenticate has run. Where it must be there, see getPrincipal. */
@@ -67,7 +68,9 @@ function adminKeyTest(adminKey: string | undefined): DigestTest {
 const adminPrincipal = Object.freeze<Principal>({
   accountId: defaultAccount.id,
   accountName: defaultAccount.name,
+  credential: 'admin-key',
   keyId: null,
+  identity: null,
   tier: defaultAccount.tier,
   scopes: new Set(scopeNames),
   models: ['*'],
@@ -80,7 +83,9 @@ function judge(record: KeyRecord | null, digest: Buffer, tiers: Config['tiers'])
   const principal = Object.freeze<Principal>({
     accountId: record.accountId,
     accountName: record.accountName,
+    credential: 'key',
     keyId: record.publicId,
+    identity: null,
     tier: record.tier,
     ...narrowGrant(tiers[record.tier], record),
   })
@@ -162,7 +167,7 @@ export default fp<AuthOptions>(
     app.decorateRequest('principal', null)
     app.decorate('authenticate', buildAuthenticate(app, cache, adminKeyTest(auth.adminKey)))
     app.decorate('requireScope', requireScope)
-    app.decorate('forgetKey', (publicId: string) => cache.forget(publicId))
+    app.decorate('announceChange', ({ kind, id }: Change) => (kind === 'key' ? cache.forget(id) : undefined))
   },
   { name: 'auth', fastify: '5.x', dependencies: ['postgres'] },
 )

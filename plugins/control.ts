@@ -15,8 +15,8 @@ export default fp<ControlOptions>(
     app.addHook('onListen', async () => {
       const { dataDir } = config.stores
       ensureDataDir(dataDir)
-      const { sql, peppers, forgetKey } = app
-      const operations = buildOperations({ sql, peppers, forgetKey, tiers: config.tiers })
+      const { sql, peppers, announceChange } = app
+      const operations = buildOperations({ sql, peppers, announceChange, tiers: config.tiers })
       starting = startControlServer({ dataDir, operations, log: app.log })
       if ((await starting) === null) app.log.warn('another server of this data directory takes the commands')
     })

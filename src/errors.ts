@@ -27,7 +27,10 @@ export const errorCatalogue = {
   insufficientPermissions: { status: 403, type: 'permission_error', code: 'insufficient_permissions' },
   modelNotFound: { status: 404, type: 'invalid_request_error', code: 'model_not_found' },
   notFound: { status: 404, type: 'invalid_request_error', code: null },
+  /** An account or key of the admin API. */
+  resourceNotFound: { status: 404, type: 'invalid_request_error', code: 'not_found' },
   methodNotAllowed: { status: 405, type: 'invalid_request_error', code: 'method_not_allowed' },
+  conflict: { status: 409, type: 'invalid_request_error', code: 'conflict', shouldRetry: false },
   requestTimeout: { status: 408, type: 'invalid_request_error', code: 'request_timeout' },
   requestTooLarge: { status: 413, type: 'invalid_request_error', code: 'request_too_large' },
   unsupportedMediaType: { status: 415, type: 'invalid_request_error', code: 'unsupported_media_type' },

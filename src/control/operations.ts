@@ -2,6 +2,7 @@
 import type { Sql } from 'postgres'
 import type { Config } from '../config.ts'
 import { makeApiKey, type Peppers } from '../domain/api-key.ts'
+import type { Change } from '../domain/change.ts'
 import { coversPattern } from '../domain/key-grant.ts'
 import { makeTimeOrderedId } from '../domain/time-ordered-id.ts'
 import {
@@ -37,8 +38,8 @@ export interface OperationsContext {
   readonly sql: Sql
   readonly peppers: Peppers
   readonly tiers: Config['tiers']
-  /** Told when a key has been revoked, so that whoever remembers it can forget it. */
-  readonly forgetKey: (publicId: string) => void
+  /** Told when a key or an account has changed, so that whoever remembers it can forget it. */
+  readonly announceChange: (change: Change) => void
 }
 
 const maxListed = 1000
@@ -56,7 +57,7 @@ export function buildOperations(context: OperationsContext): Operations {
       const { id } = parseShape(RevokeKeySchema, input)
       const revokedAt = await revokeKey(context.sql, id)
       if (!revokedAt) throw new OperationError(`There is no key with the id ${id}.`)
-      context.forgetKey(id)
+      context.announceChange({ kind: 'key', id })
       return { id, revoked_at: revokedAt.toISOString() }
     },
   }

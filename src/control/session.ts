@@ -41,7 +41,10 @@ async function openDirectly(config: Parameters<typeof openSession>[0], database:
     await withDeadline(sql`select 1`, openTimeoutMs)
     await withDeadline(migrate(sql), openTimeoutMs)
     const { tiers } = config
-    return { operations: buildOperations({ sql, peppers, tiers, forgetKey: () => {} }), close: () => database.close() }
+    return {
+      operations: buildOperations({ sql, peppers, tiers, announceChange: () => {} }),
+      close: () => database.close(),
+    }
   } catch (error) {
     await database.close()
     throw error

@@ -7,8 +7,8 @@ import { type BuiltApp, buildRealApp, urlOf } from './app.ts'
 
 /** A key with exactly these scopes. */
 async function makeKey({ app, config }: BuiltApp, scopes: readonly ScopeName[]): Promise<string> {
-  const { sql, peppers, forgetKey } = app
-  const operations = buildOperations({ sql, peppers, forgetKey, tiers: config.tiers })
+  const { sql, peppers, announceChange } = app
+  const operations = buildOperations({ sql, peppers, announceChange, tiers: config.tiers })
   const { key } = await operations.createKey({ account: 'scopes', tier: 'enterprise', scopes: [...scopes] })
   return key
 }

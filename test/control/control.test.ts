@@ -10,6 +10,7 @@ import { connectControl } from '../../src/control/client.ts'
 import { buildOperations, OperationError, type Operations } from '../../src/control/operations.ts'
 import { startControlServer } from '../../src/control/server.ts'
 import { parseApiKey } from '../../src/domain/api-key.ts'
+import type { Change } from '../../src/domain/change.ts'
 import { onEnd } from '../support/cleanup.ts'
 import { configOf } from '../support/config.ts'
 import { openTestDatabase } from '../support/databases.ts'
@@ -24,8 +25,8 @@ async function buildTestOperations(t: TestContext) {
   const { tiers } = configOf({})
   const narrow = { ...tiers['free'], scopes: ['chat'], models: ['llama-*'] } as (typeof tiers)[string]
   const sql = await openTestDatabase(t, 'PostgreSQL')
-  const forgetKey = (publicId: string) => forgotten.push(publicId)
-  return { operations: buildOperations({ sql, peppers, forgetKey, tiers: { ...tiers, narrow } }), forgotten, sql }
+  const announceChange = ({ id }: Change) => void forgotten.push(id)
+  return { operations: buildOperations({ sql, peppers, announceChange, tiers: { ...tiers, narrow } }), forgotten, sql }
 }
 
 async function start(t: TestContext, dataDir: string, operations: Operations) {

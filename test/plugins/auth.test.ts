@@ -36,6 +36,8 @@ test('a key by each of its carriers is its principal', async t => {
     assert.deepEqual(response.json(), {
       accountId: account.id,
       accountName: 'acme',
+      credential: 'key',
+      identity: null,
       keyId: idOf(key),
       tier: 'free',
       models: ['llama-*'],
@@ -160,7 +162,7 @@ test('a revoked key stops when it is forgotten, else with the TTL', async t => {
   assert.equal((await get(app, '/chat', bearer(key))).statusCode, 200)
   await revokeKey(app.sql, idOf(key))
   assert.equal((await get(app, '/chat', bearer(key))).statusCode, 200)
-  app.forgetKey(idOf(key))
+  app.announceChange({ kind: 'key', id: idOf(key) })
   assert.equal((await get(app, '/chat', bearer(key))).statusCode, 401)
 })
 

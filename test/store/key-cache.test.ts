@@ -9,7 +9,9 @@ const identity: ApiKeyIdentity = { publicId: 'the-id', pepperVersion: 1, digest:
 const principal: Principal = {
   accountId: 'a',
   accountName: 'acme',
+  credential: 'key',
   keyId: 'the-id',
+  identity: null,
   tier: 'free',
   scopes: new Set(['chat']),
   models: ['*'],

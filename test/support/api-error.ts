@@ -55,8 +55,8 @@ export async function refusal(call: PromiseLike<unknown>, row: ErrorRow): Promis
 
 /** The gateway's SDK with a new key, made as the keys command makes it. */
 export async function withKey({ app, openai }: Gateway, grant: CreateKey): Promise<OpenAI> {
-  const { sql, peppers, forgetKey, catalog } = app
-  const { key } = await buildOperations({ sql, peppers, forgetKey, tiers: catalog.tiers }).createKey(grant)
+  const { sql, peppers, announceChange, catalog } = app
+  const { key } = await buildOperations({ sql, peppers, announceChange, tiers: catalog.tiers }).createKey(grant)
   return openai.withOptions({ apiKey: key })
 }
 
