@@ -4,10 +4,14 @@ import type { ConfigFile } from '../schemas/config/root.ts'
 import { checkBackends, checkServer, checkStores } from './addresses.ts'
 import { collectInto, type Findings } from './findings.ts'
 import { checkModels } from './models.ts'
+import { dotted } from './place.ts'
 import { checkPrices } from './prices.ts'
 import type { Resolution } from './resolve.ts'
 import type { Resolved } from './resolved.ts'
 import { headerFault, weaknessOf } from './secrets.ts'
+
+/** A key says in one base62 digit which pepper made it. */
+const maxPreviousPeppers = 60
 
 /** A value from which whatever did not fit the schema is missing. */
 type Incomplete<Value> = Value extends readonly (infer Item)[]
@@ -33,14 +37,27 @@ export function checkReferences(resolved: Record<string, unknown>, run: Resoluti
 }
 
 function checkSecrets({ auth, backends, stores }: Draft, findings: Findings): void {
-  for (const key of ['adminKey', 'keyPepper'] as const) {
-    const secret = auth?.[key]
-    const weakness = secret === undefined ? undefined : weaknessOf(secret)
-    if (weakness) findings.problem(['auth', key], weakness)
+  const fix = 'Make one with `openssl rand -hex 32`.'
+  const seen = new Map<string, string>()
+  const own = [
+    { path: ['auth', 'adminKey'], secret: auth?.adminKey },
+    ...(auth?.previousKeyPeppers ?? []).map((secret, index) => ({
+      path: ['auth', 'previousKeyPeppers', index],
+      secret,
+    })),
+    { path: ['auth', 'keyPepper'], secret: auth?.keyPepper },
+  ]
+  for (const { path, secret } of own) {
+    if (secret === undefined) continue
+    const weakness = weaknessOf(secret)
+    if (weakness) findings.problem(path, weakness)
+    const other = seen.get(secret)
+    if (other === undefined) seen.set(secret, dotted(path))
+    else findings.problem(path, { problem: `It is the same as ${other}.`, fix })
   }
-  if (auth?.adminKey !== undefined && auth.adminKey === auth.keyPepper) {
-    const problem = 'It is the same as auth.adminKey, which callers send.'
-    findings.problem(['auth', 'keyPepper'], { problem, fix: 'Make one with `openssl rand -hex 32`.' })
+  if ((auth?.previousKeyPeppers?.length ?? 0) > maxPreviousPeppers) {
+    const problem = `There are more than ${maxPreviousPeppers} former peppers.`
+    findings.problem(['auth', 'previousKeyPeppers'], { problem, fix: 'Rotate the keys of the oldest, and remove it.' })
   }
   if (stores?.databaseUrl !== undefined && !findings.isWritten(['auth', 'keyPepper'])) {
     findings.problem(['auth', 'keyPepper'], {

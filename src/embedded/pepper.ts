@@ -31,20 +31,23 @@ function makePepper(file: string): string {
   return readFileSync(file, 'utf8').trim()
 }
 
-function peppersOf(text: string): Peppers {
-  return { current: 1, byVersion: new Map([[1, createSecretKey(text, 'utf8')]]) }
+/** Versions are counted from 1, the oldest first. */
+function peppersOf(current: string, previous: readonly string[]): Peppers {
+  const texts = [...previous, current]
+  const byVersion = new Map(texts.map((text, index) => [index + 1, createSecretKey(text, 'utf8')]))
+  return { current: texts.length, byVersion }
 }
 
 /**
- * The secret that keys the digests of API keys: from the configuration, else the one in `<dataDir>/pepper`, which is
+ * The secrets that key the digests of API keys: from the configuration, else the one in `<dataDir>/pepper`, which is
  * made on first start when the database is embedded. Throws an error that says what to set when there is neither:
  * replicas that share a database must share the pepper, so none can make its own.
  */
 export function loadPeppers(config: Pick<Config, 'stores' | 'auth'>): Peppers {
-  const { keyPepper } = config.auth
+  const { keyPepper, previousKeyPeppers } = config.auth
   if (keyPepper !== undefined) {
     if (keyPepper.length < minLength) throw new Error(`WEIR_KEY_PEPPER needs at least ${minLength} characters`)
-    return peppersOf(keyPepper)
+    return peppersOf(keyPepper, previousKeyPeppers)
   }
   if (config.stores.databaseUrl !== undefined) {
     throw new Error(
@@ -59,5 +62,5 @@ export function loadPeppers(config: Pick<Config, 'stores' | 'auth'>): Peppers {
   if (pepper.length < minLength) {
     throw new Error(`${file} does not hold a pepper any more: restore it, or the keys made with it are lost`)
   }
-  return peppersOf(pepper)
+  return peppersOf(pepper, previousKeyPeppers)
 }

@@ -47,6 +47,9 @@ export const commonErrors = answers(400, 408, 431, 500)
 /** What routes behind a key can answer. */
 export const keyErrors = { ...commonErrors, ...answers(401, 403, 503) }
 
+/** What the exchange of a key for a token can answer beside its 200. */
+export const tokenErrors = { ...keyErrors, ...answers(413, 415) }
+
 /** What can become of a look-up of one model. */
 export const modelErrors = { ...keyErrors, ...answers(404) }
 

@@ -1,24 +1,10 @@
 import type { ISql, JSONValue } from 'postgres'
+import type { KeyStanding } from '../domain/standing.ts'
 import type { ScopeName } from '../schemas/config/tiers.ts'
-import type { AccountStatus } from './accounts.ts'
-import { defaultDeadlineMs, withDeadline } from './deadline.ts'
-
-/** A stored key with what its account says, as authentication needs it. */
-export interface KeyRecord {
-  readonly publicId: string
-  readonly digest: Buffer
-  readonly scopes: readonly ScopeName[] | null
-  readonly models: readonly string[] | null
-  readonly expiresAt: Date | null
-  readonly revokedAt: Date | null
-  readonly accountId: string
-  readonly accountName: string
-  readonly accountStatus: AccountStatus
-  readonly tier: string
-}
+import { withDeadline } from './deadline.ts'
 
 /** A stored key as an operator sees it. */
-export interface KeyListing extends Omit<KeyRecord, 'digest' | 'accountId' | 'accountStatus'> {
+export interface KeyListing extends Omit<KeyStanding, 'digest' | 'accountId' | 'accountStatus'> {
   readonly name: string
   readonly createdAt: Date
   readonly lastUsedAt: Date | null
@@ -35,23 +21,6 @@ export interface NewKeyRow {
   readonly createdAt: Date
   readonly expiresAt: Date | null
   readonly metadata?: Readonly<Record<string, JSONValue>>
-}
-
-export async function findKey(
-  sql: ISql,
-  publicId: string,
-  timeoutMs: number = defaultDeadlineMs,
-): Promise<KeyRecord | null> {
-  const [record] = await withDeadline(
-    sql<KeyRecord[]>`
-      select k.public_id as "publicId", k.digest, k.scopes, k.models, k.expires_at as "expiresAt",
-             k.revoked_at as "revokedAt", a.id as "accountId", a.name as "accountName",
-             a.status as "accountStatus", a.tier
-      from api_keys k join accounts a on a.id = k.account_id
-      where k.public_id = ${publicId}`,
-    timeoutMs,
-  )
-  return record ?? null
 }
 
 /** Stores a key. The public id is made by the caller, so a call that is repeated after a lost answer stores it once. */

@@ -100,10 +100,15 @@ const AuthSchema = Type.Object(
           'Keys the digests of API keys, at least 32 characters; made and kept in dataDir when the database is embedded.',
       }),
     ),
+    previousKeyPeppers: Type.Array(SecretSchema({ description: 'A former keyPepper.' }), {
+      default: [],
+      description: 'Former values of keyPepper, oldest first: keys that were made with them go on working.',
+    }),
     keyCacheTtl: DurationSchema({
-      description: 'How long a checked key is believed.',
+      description: 'How long a checked key is believed, and so the longest that a revoked one works without Redis.',
       default: '30s',
       'x-weir-least': '0s',
+      'x-weir-most': '30s',
     }),
   },
   { ...closed, description: 'Who may call.' },
