@@ -4,15 +4,13 @@ import { once } from 'node:events'
 import { type AddressInfo, connect } from 'node:net'
 import { test } from 'node:test'
 import fastify, { type FastifyInstance } from 'fastify'
-import auth from '../../plugins/auth.ts'
-import postgresPlugin from '../../plugins/postgres.ts'
 import { makeApiKey } from '../../src/domain/api-key.ts'
 import { makeTimeOrderedId } from '../../src/domain/time-ordered-id.ts'
 import { scopeNames } from '../../src/schemas/config/tiers.ts'
 import { insertAccount } from '../../src/store/accounts.ts'
 import { withDeadline } from '../../src/store/deadline.ts'
 import { revokeKey } from '../../src/store/keys.ts'
-import { adminKey, buildAuthApp, buildReadyAuthApp, countLookups, storeKey } from '../support/auth-app.ts'
+import { adminKey, buildAuthApp, buildReadyAuthApp, countLookups, registerAuth, storeKey } from '../support/auth-app.ts'
 import { onEnd } from '../support/cleanup.ts'
 import { configOf } from '../support/config.ts'
 import { peppersOf } from '../support/peppers.ts'
@@ -127,7 +125,7 @@ test('K01: two Authorization headers are refused, also when both are good', asyn
 })
 
 test('the preset admin key has every scope, also while the database is down, and is no key of the database', async t => {
-  const { app } = await buildAuthApp(t, 'postgres://nobody@127.0.0.1:1/nothing')
+  const { app } = await buildAuthApp(t, { databaseUrl: 'postgres://nobody@127.0.0.1:1/nothing' })
   for (const scope of scopeNames) {
     const response = await get(app, `/${scope}`, bearer(adminKey))
     assert.equal(response.statusCode, 200)
@@ -168,7 +166,7 @@ test('a revoked key stops when it is forgotten, else with the TTL', async t => {
 
 test('G05: while PostgreSQL is down known keys go on, unknown ones get 503 and forged ones 401; then it heals', async t => {
   const server = await startPostgres(t)
-  const { app } = await buildReadyAuthApp(t, server.url, 0)
+  const { app } = await buildReadyAuthApp(t, server.url, { auth: { keyCacheTtlMs: 0 } })
   const [known, unseen] = [await storeKey(app), await storeKey(app)]
   assert.equal((await get(app, '/chat', bearer(known))).statusCode, 200)
 
@@ -197,8 +195,7 @@ test('K10: a short admin key or a missing pepper does not start', async t => {
   const start = async (changes: Partial<typeof config>) => {
     const app = fastify()
     onEnd(t, () => app.close())
-    await app.register(postgresPlugin, { config: { ...config, ...changes } })
-    await app.register(auth, { config: { ...config, ...changes } })
+    await registerAuth(app, { ...config, ...changes })
   }
   const stores = { ...config.stores, databaseUrl: 'postgres://nobody@127.0.0.1:1/nothing' }
   await assert.rejects(start({ stores }), /WEIR_KEY_PEPPER/)
