@@ -57,7 +57,7 @@ export class Authenticator {
   identify(presented: string): Verdict | Promise<Verdict> {
     const digest = hash('sha256', presented)
     const proof = this.#proofs.get(digest)
-    if (proof !== undefined) return this.#standing(proof)
+    if (proof !== undefined && isTrusted(proof)) return this.#standing(proof)
     // By digest and before anything looks at its shape, since it may be of any length and form.
     if (this.#adminDigest !== null && timingSafeEqual(Buffer.from(digest), this.#adminDigest)) return adminPrincipal
     if (looksLikeJwt(presented)) return this.#verify(presented, digest)
@@ -84,3 +84,6 @@ export class Authenticator {
     return known === undefined ? this.#options.callers.resolve(proof) : known
   }
 }
+
+/** Whether it still counts as proved; one whose key may have been taken back has to be looked at again. */
+const isTrusted = (proof: Proof): boolean => proof.kind !== 'identity' || proof.isTrusted()

@@ -75,7 +75,6 @@ export class Callers {
   }
 
   #judgeIdentity(proof: IdentityProof, account: AccountStanding | null | undefined): Principal | null | undefined {
-    if (!proof.isTrusted()) return null
     // Who has no account yet may be given one, which is for resolve() to do.
     if (!account) return account === null && proof.provisionTier === null ? null : undefined
     if (account.accountStatus !== 'active') return null

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import type { ConfigFile } from '../schemas/config/root.ts'
 import { checkBackends, checkServer, checkStores } from './addresses.ts'
 import { collectInto, type Findings } from './findings.ts'
+import { checkIssuers } from './issuers.ts'
 import { checkModels } from './models.ts'
 import { dotted } from './place.ts'
 import { checkPrices } from './prices.ts'
@@ -30,6 +31,7 @@ export function checkReferences(resolved: Record<string, unknown>, run: Resoluti
   checkServer(draft, findings)
   checkStores(draft, findings)
   checkSecrets(draft, findings)
+  checkIssuers(draft, findings)
   checkBackends(draft, findings)
   checkModels(draft, findings)
   checkPrices(draft, findings)

@@ -6,7 +6,7 @@ import { makeApiKey, parseApiKey } from '../../src/domain/api-key.ts'
 import { loadPeppers } from '../../src/embedded/pepper.ts'
 import { makeTempDir } from '../support/temp-dir.ts'
 
-const auth = { keyCacheTtlMs: 30_000, previousKeyPeppers: [] }
+const auth = { keyCacheTtlMs: 30_000, tokenTtlMs: 900_000, issuers: {}, previousKeyPeppers: [] }
 
 test('the embedded pepper is made once, kept for its owner alone, and can be moved to WEIR_KEY_PEPPER', t => {
   const dataDir = join(makeTempDir(t), 'data')
