@@ -1,5 +1,6 @@
 import { type ScopeName, scopeNames } from './config/tiers.ts'
 import { OneOfTexts } from './fields.ts'
+import { tokenExamples } from './request-examples.ts'
 import { type Static, Type } from './typebox.ts'
 
 const TokenFieldsSchema = Type.Object(
@@ -28,6 +29,7 @@ export const TokenRequestSchema = Type.Unsafe<TokenRequest | null>({
   ...TokenFieldsSchema,
   type: ['object', 'null'],
   title: 'TokenRequest',
+  examples: tokenExamples,
 })
 
 export const TokenResponseSchema = Type.Object(

@@ -77,6 +77,7 @@ test('every operation has a name, a tag, a summary, its errors and, where it nee
       'get /health/ready: getReadiness',
       'get /metrics: getMetrics',
       'get /openapi.json: getOpenapiDocument',
+      'post /auth/token: createToken',
       'post /v1/chat/completions: createChatCompletion',
       'post /v1/completions: createCompletion',
       'post /v1/embeddings: createEmbedding',
@@ -89,8 +90,9 @@ test('every operation has a name, a tag, a summary, its errors and, where it nee
     assert.equal(tags?.length, 1, name)
     assert.match(summary ?? '', /\S/, name)
     // The document's own security counts where the operation has none of its own.
-    assert.deepEqual(security, path.startsWith('/v1/') ? undefined : [], name)
-    const needed = path.startsWith('/v1/') ? ['400', '401', '403', '431', '500', '503'] : ['400', '431', '500']
+    const needsKey = /^\/(v1|auth)\//.test(path)
+    assert.deepEqual(security, needsKey ? undefined : [], name)
+    const needed = needsKey ? ['400', '401', '403', '431', '500', '503'] : ['400', '431', '500']
     assert.deepEqual(
       needed.filter(status => responses[status] === undefined),
       [],
@@ -138,7 +140,7 @@ test('every request has examples, and they are what the schemas ask for', async 
       assert.ok(validate(example), `${$ref}: ${ajv.errorsText(validate.errors)}`)
     }
   }
-  assert.equal(count, 6)
+  assert.equal(count, 8)
 })
 
 test('every route is in the document, but for pages and what only spells another route', async t => {

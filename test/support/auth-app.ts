@@ -8,10 +8,10 @@ import postgresPlugin from '../../plugins/postgres.ts'
 import redis from '../../plugins/redis.ts'
 import type { Config } from '../../src/config.ts'
 import { makeApiKey } from '../../src/domain/api-key.ts'
+import { loadPeppers } from '../../src/embedded/pepper.ts'
 import { WeirError } from '../../src/errors.ts'
 import { scopeNames } from '../../src/schemas/config/tiers.ts'
 import { defaultAccount } from '../../src/store/accounts.ts'
-import { loadPeppers } from '../../src/embedded/pepper.ts'
 import { insertKey, type NewKeyRow } from '../../src/store/keys.ts'
 import { onEnd } from './cleanup.ts'
 import { configOf } from './config.ts'
@@ -68,7 +68,11 @@ export async function buildAuthApp(t: TestContext, { databaseUrl, redisUrl, auth
 }
 
 /** The same, when its database answers. */
-export async function buildReadyAuthApp(t: TestContext, databaseUrl: string, options: Omit<AuthAppOptions, 'databaseUrl'> = {}) {
+export async function buildReadyAuthApp(
+  t: TestContext,
+  databaseUrl: string,
+  options: Omit<AuthAppOptions, 'databaseUrl'> = {},
+) {
   const built = await buildAuthApp(t, { databaseUrl, ...options })
   await until('the database is ready', () => built.app.database.state === 'ready')
   return built
