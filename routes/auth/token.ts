@@ -28,20 +28,23 @@ export default async function token(app: FastifyInstance, { tokenTtlMs }: TokenO
     },
     async (request, reply) => {
       const { scopes: asked, expires_in: lifetimeS } = request.body ?? {}
-      const { keyId, accountId, scopes } = requireKey(getPrincipal(request))
-      const lifetimeMs = Math.min((lifetimeS ?? Number.POSITIVE_INFINITY) * 1000, tokenTtlMs)
+      const { keyId, accountId, scopes, expiresAtMs: keyEndsAtMs } = requireKey(getPrincipal(request))
       const granted = asked ?? [...scopes]
       const missing = granted.filter(scope => !scopes.has(scope))
       if (missing.length > 0) {
         const message = `This key does not have the scope "${missing.join('", "')}", so its token cannot have it.`
         throw new WeirError('insufficientPermissions', message, { param: 'scopes' })
       }
-      const expiresAtMs = Math.floor((Date.now() + lifetimeMs) / 1000) * 1000
+      const nowMs = Date.now()
+      const longestMs = Math.min(tokenTtlMs, (keyEndsAtMs ?? Number.POSITIVE_INFINITY) - nowMs)
+      const expiresInS = Math.min(lifetimeS ?? Number.POSITIVE_INFINITY, Math.floor(longestMs / 1000))
+      // Tokens count in whole seconds; rounded down, it never outlives its key.
+      const expiresAtMs = (Math.floor(nowMs / 1000) + expiresInS) * 1000
       const text = app.tokens.issue({ keyId, accountId, scopes: granted, expiresAtMs })
       return reply.header('cache-control', 'no-store').send({
         access_token: text,
         token_type: 'Bearer',
-        expires_in: Math.floor(lifetimeMs / 1000),
+        expires_in: expiresInS,
         expires_at: new Date(expiresAtMs).toISOString(),
         scope: granted.join(' '),
       })

@@ -33,6 +33,7 @@ const adminPrincipal = Object.freeze<Principal>({
   tier: defaultAccount.tier,
   scopes: new Set(scopeNames),
   models: ['*'],
+  expiresAtMs: null,
 })
 
 /** What was presented has been looked at: a principal, or nobody. A promise where somebody else had to be asked. */

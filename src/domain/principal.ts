@@ -16,4 +16,6 @@ export interface Principal {
   readonly scopes: ReadonlySet<ScopeName>
   /** Model names or globs; `*` allows all. */
   readonly models: readonly string[]
+  /** When what it was proved by ends by itself, or null where that does not. */
+  readonly expiresAtMs: number | null
 }

@@ -45,6 +45,7 @@ export function principalOfKey(proof: KeyProof | TokenProof, key: KeyStanding, t
     tier: key.tier,
     scopes: proof.kind === 'key' ? scopes : new Set(proof.scopes.filter(scope => scopes.has(scope))),
     models,
+    expiresAtMs: finite(Math.min(endOf(proof), key.expiresAt?.getTime() ?? Infinity)),
   })
 }
 
@@ -60,8 +61,11 @@ export function principalOfIdentity(proof: IdentityProof, account: AccountStandi
     identity: { issuer: proof.issuer, subject: proof.subject },
     tier,
     ...narrowGrant(tiers[tier], { scopes: proof.scopes, models: null }),
+    expiresAtMs: proof.expiresAtMs,
   })
 }
+
+const finite = (timeMs: number): number | null => (timeMs === Infinity ? null : timeMs)
 
 const callerOf = ({ accountId, accountName }: AccountStanding, credential: CredentialKind) => ({
   accountId,

@@ -55,7 +55,8 @@ const get = (app: FastifyInstance, url: string, credential: string) =>
 test('a JWT is the account that its claim names, with what issuer and tier allow', async t => {
   const { app } = await build(t, await createDatabase(t), issuerOf())
   const id = await makeAccount(app, 'acme', 'user-1')
-  const { statusCode, body } = await get(app, '/chat', jwt({ sub: 'user-1' }))
+  const exp = Math.ceil(Date.now() / 1000) + 300
+  const { statusCode, body } = await get(app, '/chat', jwt({ sub: 'user-1', exp }))
   assert.equal(statusCode, 200)
   assert.deepEqual(JSON.parse(body), {
     accountId: id,
@@ -66,6 +67,7 @@ test('a JWT is the account that its claim names, with what issuer and tier allow
     tier: 'premium',
     models: ['*'],
     scopes: ['chat', 'models'],
+    expiresAtMs: exp * 1000,
   })
   const refused = await get(app, '/embeddings', jwt({ sub: 'user-1' }))
   assert.equal(refused.statusCode, 403)

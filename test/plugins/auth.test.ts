@@ -40,6 +40,7 @@ test('a key by each of its carriers is its principal', async t => {
       tier: 'free',
       models: ['llama-*'],
       scopes: ['chat', 'models'],
+      expiresAtMs: null,
     })
   }
 })

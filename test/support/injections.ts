@@ -17,7 +17,7 @@ const payloads = [
   '<script>alert(1)</script>',
   '"><img src=x onerror=alert(1)>',
   '{{7*7}}',
-  '${7*7}',
+  '$\u007b7*7}',
   '#{7*7}',
   '<%= 7*7 %>',
   '%{(#a=7)}',
