@@ -34,13 +34,13 @@ export function parseJwt(text: string): Jwt | null {
   const [headerText = '', claimsText = '', signature = ''] = text.split('.')
   const header = readObject(headerText)
   if (header === null || decode(signature) === null) return null
-  const { alg: algorithm, kid = null } = header
+  const { alg: algorithm, kid } = header
   if (typeof algorithm !== 'string' || !isKid(kid) || !isTyp(header['typ'])) return null
   // Whoever writes it demands that we understand more than we do. Addresses of keys (jku, x5u) and keys themselves (jwk,
   // x5c) are the forger's to choose: nothing here looks at them.
   if (Object.hasOwn(header, 'crit')) return null
   const claims = readObject(claimsText)
-  return claims === null ? null : { text, algorithm, kid, claims }
+  return claims === null ? null : { text, algorithm, kid: kid ?? null, claims }
 }
 
 /** The bytes of a segment, or null unless it is what encoding those bytes gives. */
@@ -59,9 +59,8 @@ function readObject(segment: string): JsonObject | null {
   }
 }
 
-function isKid(kid: unknown): kid is string | null {
-  // A null that is written out is no absent one, but leads to no other key either.
-  return kid === null || (typeof kid === 'string' && kid.length <= maxKidLength)
+function isKid(kid: unknown): kid is string | undefined {
+  return kid === undefined || (typeof kid === 'string' && kid.length <= maxKidLength)
 }
 
 function isTyp(typ: unknown): boolean {

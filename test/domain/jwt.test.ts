@@ -23,6 +23,7 @@ test('K08: headers that say too much, too little or the wrong thing are refused'
     { alg: null },
     { alg: ['HS256'] },
     { alg: 'HS256', kid: 1 },
+    { alg: 'HS256', kid: null },
     { alg: 'HS256', kid: {} },
     { alg: 'HS256', kid: 'k'.repeat(257) },
     { alg: 'HS256', typ: 'JWE' },

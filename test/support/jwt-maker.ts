@@ -46,10 +46,10 @@ export const hmacOf = (secret: string | Uint8Array, hash = 'sha256') => {
   return (input: string) => createHmac(hash, secret).update(input).digest()
 }
 
-export function signerOf({ algorithm, privateKey }: KeyPair) {
+export function signerOf({ algorithm, privateKey }: KeyPair, dsaEncoding: 'ieee-p1363' | 'der' = 'ieee-p1363') {
   return (input: string) => {
     const hash = algorithm === 'EdDSA' ? null : 'sha256'
-    return sign(hash, Buffer.from(input), { key: privateKey, dsaEncoding: 'ieee-p1363' })
+    return sign(hash, Buffer.from(input), { key: privateKey, dsaEncoding })
   }
 }
 

@@ -1,9 +1,9 @@
-import { type Static, Type } from '../typebox.ts'
+import { Type } from '../typebox.ts'
 import { type ScopeName, scopeNames } from './tiers.ts'
 import { DurationSchema, SecretSchema } from './units.ts'
 
 /** Those of which a public key at a URL is enough to check a signature. */
-export const keySetAlgorithms = ['RS256', 'ES256', 'EdDSA'] as const
+const keySetAlgorithms = ['RS256', 'ES256', 'EdDSA'] as const
 export type KeySetAlgorithm = (typeof keySetAlgorithms)[number]
 
 const ScopeSchema = Type.Unsafe<ScopeName>(Type.String({ enum: [...scopeNames] }))
@@ -103,4 +103,3 @@ export const IssuerSchema = Type.Object(
   },
   { additionalProperties: false, description: 'One issuer of JWTs.' },
 )
-export type IssuerFile = Static<typeof IssuerSchema>
