@@ -1,4 +1,5 @@
 /** The issuers of JWTs: whom Weir believes, by which keys, and what their claims may mean. */
+import { isLoopback } from '../domain/loopback.ts'
 import { ownIssuer } from '../domain/own-token.ts'
 import type { Findings } from './findings.ts'
 import { httpUrlFault } from './http-url.ts'
@@ -72,10 +73,6 @@ function checkUrl(path: KeyPath, text: string, findings: Findings): void {
 function loginFault(url: URL): Complaint | undefined {
   if (url.username === '' && url.password === '') return undefined
   return { problem: 'The URL has a login in it.', fix: 'Leave it out: keys that are published need none.' }
-}
-
-function isLoopback(hostname: string): boolean {
-  return hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname)
 }
 
 function checkTiers({ path, issuer }: Entry, known: readonly string[], findings: Findings): void {
