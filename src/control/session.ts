@@ -1,5 +1,7 @@
 /** How a command comes to its operations: through the server that runs, else with the database in its own hand. */
 import { setTimeout as delay } from 'node:timers/promises'
+import { type CommandOperations, commandOperationsOver, performCommand } from '../admin/command-operations.ts'
+import { buildOperations } from '../admin/operations.ts'
 import type { Config } from '../config.ts'
 import { DataDirBusyError } from '../embedded/lock.ts'
 import { loadPeppers } from '../embedded/pepper.ts'
@@ -7,10 +9,9 @@ import { type Database, openDatabase } from '../store/database.ts'
 import { withDeadline } from '../store/deadline.ts'
 import { migrate } from '../store/migrate.ts'
 import { connectControl } from './client.ts'
-import { buildOperations, type Operations } from './operations.ts'
 
 export interface Session {
-  readonly operations: Operations
+  readonly operations: CommandOperations
   close(): Promise<void>
 }
 
@@ -40,9 +41,9 @@ async function openDirectly(config: Parameters<typeof openSession>[0], database:
     const peppers = loadPeppers(config)
     await withDeadline(sql`select 1`, openTimeoutMs)
     await withDeadline(migrate(sql), openTimeoutMs)
-    const { tiers } = config
+    const operations = buildOperations({ sql, peppers, tiers: config.tiers, announceChange: () => {} })
     return {
-      operations: buildOperations({ sql, peppers, tiers, announceChange: () => {} }),
+      operations: commandOperationsOver((name, input) => performCommand(operations, name, input)),
       close: () => database.close(),
     }
   } catch (error) {

@@ -1,23 +1,17 @@
 import { ok, strictEqual } from 'node:assert/strict'
 import { test } from 'node:test'
-import { buildOperations } from '../../src/control/operations.ts'
 import { type ScopeName, scopeNames } from '../../src/schemas/config/tiers.ts'
+import { makeKey } from '../support/keys.ts'
 import { createDatabase } from '../support/services.ts'
-import { type BuiltApp, buildRealApp, urlOf } from './app.ts'
-
-/** A key with exactly these scopes. */
-async function makeKey({ app, config }: BuiltApp, scopes: readonly ScopeName[]): Promise<string> {
-  const { sql, peppers, announceChange } = app
-  const operations = buildOperations({ sql, peppers, announceChange, tiers: config.tiers })
-  const { key } = await operations.createKey({ account: 'scopes', tier: 'enterprise', scopes: [...scopes] })
-  return key
-}
+import { buildRealApp, urlOf } from './app.ts'
 
 test('the scope that a route names is the one that it asks for', async t => {
   const built = await buildRealApp(t, { HOST: '0.0.0.0', DATABASE_URL: await createDatabase(t) })
   await built.app.database.firstContact
   const status = async (method: string, url: string, scopes: readonly ScopeName[]) => {
-    const headers = { authorization: `Bearer ${await makeKey(built, scopes)}` }
+    const headers = {
+      authorization: `Bearer ${await makeKey(built.app, { account: 'scopes', tier: 'enterprise', scopes })}`,
+    }
     return (await built.app.inject({ method: method as 'GET', url, headers })).statusCode
   }
   const scoped = built.routes.filter(({ scope }) => scope !== undefined)
