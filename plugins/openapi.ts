@@ -20,6 +20,7 @@ export default fp(
         tags: [
           { name: 'Inference', description: 'What the models do.' },
           { name: 'Models', description: 'Which models there are.' },
+          { name: 'Administration', description: 'Accounts, their keys, and who changed them; for the scope `admin`.' },
           { name: 'Health', description: 'For probes and monitors.' },
           { name: 'Operations', description: 'For those who run it.' },
         ],

@@ -17,6 +17,7 @@ import permissions from '../plugins/permissions.ts'
 import postgres from '../plugins/postgres.ts'
 import redis from '../plugins/redis.ts'
 import usage from '../plugins/usage.ts'
+import adminRoutes from '../routes/admin/index.ts'
 import docsRoutes from '../routes/docs.ts'
 import healthRoutes from '../routes/health.ts'
 import metricsRoutes from '../routes/metrics.ts'
@@ -80,6 +81,7 @@ export async function buildApp({ config, log, readiness, version }: AppOptions):
   await app.register(healthRoutes, { readiness })
   await app.register(metricsRoutes, { needsAdmin: server.internalPort === undefined && !isLoopback(server.host) })
   await app.register(docsRoutes)
+  await app.register(adminRoutes, { prefix: '/admin' })
   await app.register(v1Routes, { prefix: '/v1', urlImages: server.urlImages })
   return app
 }
