@@ -29,7 +29,7 @@ import {
   type OperationsContext,
   refuseLack,
 } from './context.ts'
-import { type Creation, type CreationRequest, originOf, requireSameRequest } from './creation.ts'
+import { type Creation, type CreationRequest, makeOnce, originOf } from './creation.ts'
 import { byId, readPage } from './page.ts'
 import { limitsOfTier, type Tier } from './tier-views.ts'
 
@@ -82,26 +82,24 @@ async function create(
   const { sql } = context
   const { name, tier = defaultTier, status = 'active', limits, identities = [], metadata = {} } = request.body
   const origin = originOf(actor, 'account.create', request)
-  return await retryStale(async () => {
-    const { createdBy, idempotencyKey } = origin
-    const earlier = idempotencyKey === null ? null : await findAccountByRequest(sql, createdBy, idempotencyKey)
-    if (earlier !== null) {
-      requireSameRequest(origin, earlier)
-      return { kind: 'replayed', record: accountSnapshot(earlier.account) }
-    }
+  const findEarlier = async (createdBy: string, idempotencyKey: string) => {
+    const earlier = await findAccountByRequest(sql, createdBy, idempotencyKey)
+    return earlier && { record: accountSnapshot(earlier.account), requestDigest: earlier.requestDigest }
+  }
+  const make = async () => {
+    getTier(context, tier)
+    requireName(name)
     const now = new Date()
     const made = { createdAt: now, updatedAt: now, deletedAt: null, version: '' }
     const given = { name, tier, status, limits: limits ?? {}, identities: sortIdentities(identities), metadata }
     const account: Account = { id: makeTimeOrderedId(now.getTime()), ...given, ...made }
-    getTier(context, tier)
-    requireName(name)
     requireToGive(context, actor, { before: null, after: account })
     if (await findAccountByName(sql, name)) throw nameTaken(name)
     const outcome = await insertAccount(sql, { ...account, origin }, authorOf(actor))
     if (outcome === 'identity-taken') throw identityTaken()
-    // Also where the name is taken: it may be by the same request, which came twice at once.
-    return outcome === 'done' ? { kind: 'made', record: accountSnapshot(account) } : 'stale'
-  })
+    return outcome === 'done' ? accountSnapshot(account) : 'stale'
+  }
+  return await makeOnce(origin, { findEarlier, make })
 }
 
 async function update(

@@ -1,6 +1,8 @@
 /** Creation that can be asked for twice: by the same Idempotency-Key there is one record, and one secret. */
 import { hash } from 'node:crypto'
+import { WeirError } from '../errors.ts'
 import type { Origin } from '../store/accounts.ts'
+import { retryStale } from '../store/change-outcome.ts'
 import { type Actor, nameOfActor } from './actor.ts'
 import { conflict } from './context.ts'
 
@@ -25,10 +27,39 @@ export function originOf(actor: Actor, operation: string, request: CreationReque
   }
 }
 
-/** Throws where the Idempotency-Key was used for something else. */
-export function requireSameRequest(origin: Origin, earlier: { readonly requestDigest: Buffer }): void {
-  if (origin.requestDigest.equals(earlier.requestDigest)) return
-  throw conflict('This Idempotency-Key was used for another request: take a new one for each.', 'idempotency-key')
+interface Making<Fresh, Record> {
+  /** What the same caller has made by the same Idempotency-Key. */
+  readonly findEarlier: (
+    createdBy: string,
+    idempotencyKey: string,
+  ) => Promise<{ readonly record: Record; readonly requestDigest: Buffer } | null>
+  readonly make: () => Promise<Fresh | 'stale'>
+}
+
+/** Makes a record unless this request has made it before. Throws where its Idempotency-Key was used for something else. */
+export async function makeOnce<Fresh extends object, Record>(
+  { createdBy, idempotencyKey, requestDigest }: Origin,
+  { findEarlier, make }: Making<Fresh, Record>,
+): Promise<Creation<Fresh, Record>> {
+  const findReplay = async () => {
+    const earlier = idempotencyKey === null ? null : await findEarlier(createdBy, idempotencyKey)
+    if (earlier === null) return null
+    if (earlier.requestDigest.equals(requestDigest)) return { kind: 'replayed', record: earlier.record } as const
+    throw conflict('This Idempotency-Key was used for another request: take a new one for each.', 'idempotency-key')
+  }
+  return await retryStale(async () => {
+    const replay = await findReplay()
+    if (replay !== null) return replay
+    try {
+      const record = await make()
+      return record === 'stale' ? 'stale' : { kind: 'made', record }
+    } catch (error) {
+      // It may be in its own way: sent twice at once, the other one has the name by now, or has replaced the key.
+      const late = error instanceof WeirError ? await findReplay() : null
+      if (late === null) throw error
+      return late
+    }
+  })
 }
 
 /** JSON with the keys of each object in one order. */

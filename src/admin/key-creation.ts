@@ -1,13 +1,13 @@
 /** The two ways to a new key: for an account, and in place of another key. */
 import { makeApiKey } from '../domain/api-key.ts'
 import type { CreatedKeyView, CreateKey, KeyView, RotateKey } from '../schemas/admin/keys.ts'
-import type { Account, Origin } from '../store/accounts.ts'
-import { type ChangeOutcome, retryStale, timeOfChange } from '../store/change-outcome.ts'
+import type { Account } from '../store/accounts.ts'
+import { timeOfChange } from '../store/change-outcome.ts'
 import { findKeyByRequest, type StoredKey, statusOfKey } from '../store/key-listing.ts'
 import { insertKey, type NewKeyRow, rotateKey as storeRotatedKey } from '../store/keys.ts'
 import { type Actor, authorOf } from './actor.ts'
 import { conflict, getAccount, type OperationsContext } from './context.ts'
-import { type Creation, type CreationRequest, originOf, requireSameRequest } from './creation.ts'
+import { type Creation, type CreationRequest, makeOnce, originOf } from './creation.ts'
 import { getKey, parseEnd } from './key-fields.ts'
 import { getTierOfAccount, requireToGive, requireWithinTier } from './key-grants.ts'
 import { keyView } from './key-view.ts'
@@ -23,7 +23,8 @@ export async function createKey(
   request: CreationRequest<CreateKey>,
 ): Promise<KeyCreation> {
   const { name = defaultName, scopes = null, models = null, limits, metadata = {}, expires_at } = request.body
-  return await makeOnce(context, originOf(actor, 'key.create', request), async origin => {
+  const origin = originOf(actor, 'key.create', request)
+  const make = async () => {
     const account = await getAccount(context, request.body.account, 'account')
     requireActive(account.status, account.name)
     const tier = getTierOfAccount(context, account.tier)
@@ -33,8 +34,9 @@ export async function createKey(
     const fields = { name, scopes, models, limits: limits ?? {}, metadata, createdAt: new Date(), expiresAt }
     const { row, key } = makeRow(context, { ...fields, accountId: account.id, accountVersion: account.version, origin })
     const outcome = await insertKey(context.sql, row, authorOf(actor))
-    return { outcome, made: { ...keyView(storedKeyOf(row, account, null)), key } }
-  })
+    return outcome === 'done' ? { ...keyView(storedKeyOf(row, account, null)), key } : 'stale'
+  }
+  return await makeOnce(origin, { findEarlier: findEarlierKey(context), make })
 }
 
 export async function rotateKey(
@@ -43,7 +45,8 @@ export async function rotateKey(
   { id, ...request }: CreationRequest<RotateKey> & { readonly id: string },
 ): Promise<KeyCreation> {
   const { grace_seconds: graceSeconds = defaultGraceSeconds } = request.body
-  return await makeOnce(context, originOf(actor, `key.rotate ${id}`, request), async origin => {
+  const origin = originOf(actor, `key.rotate ${id}`, request)
+  const make = async () => {
     const old = await getKey(context, id)
     const now = timeOfChange(old)
     requireToRotate(context, actor, { old, now })
@@ -54,10 +57,12 @@ export async function rotateKey(
     const graceEnd = now.getTime() + graceSeconds * 1000
     const oldEndsAt = new Date(Math.min(graceEnd, expiresAt?.getTime() ?? graceEnd))
     const outcome = await storeRotatedKey(context.sql, { old, oldEndsAt, fresh: row }, authorOf(actor))
-    if (outcome === 'done') context.announceChange({ kind: 'key', id })
+    if (outcome !== 'done') return 'stale'
+    context.announceChange({ kind: 'key', id })
     const owner = { id: accountId, name: old.accountName, status: old.accountStatus, tier: old.tier }
-    return { outcome, made: { ...keyView(storedKeyOf(row, owner, id)), key } }
-  })
+    return { ...keyView(storedKeyOf(row, owner, id)), key }
+  }
+  return await makeOnce(origin, { findEarlier: findEarlierKey(context), make })
 }
 
 /** A new secret is at least as good as the old one, so it takes a caller that has all that the key has. */
@@ -77,28 +82,12 @@ function requireActive(status: Account['status'], name: string): void {
   if (status !== 'active') throw conflict(`The account "${name}" is ${status}.`, 'account')
 }
 
-interface Attempt {
-  readonly outcome: ChangeOutcome
-  readonly made: CreatedKeyView
-}
-
-/** Makes a key unless this request has made one before. */
-async function makeOnce(
-  { sql }: OperationsContext,
-  origin: Origin,
-  attempt: (origin: Origin) => Promise<Attempt>,
-): Promise<KeyCreation> {
-  const { createdBy, idempotencyKey } = origin
-  return await retryStale(async () => {
-    const earlier = idempotencyKey === null ? null : await findKeyByRequest(sql, createdBy, idempotencyKey)
-    if (earlier !== null) {
-      requireSameRequest(origin, earlier)
-      return { kind: 'replayed', record: keyView(earlier.key) }
-    }
-    const { outcome, made } = await attempt(origin)
-    return outcome === 'done' ? { kind: 'made', record: made } : 'stale'
-  })
-}
+const findEarlierKey =
+  ({ sql }: OperationsContext) =>
+  async (createdBy: string, idempotencyKey: string) => {
+    const earlier = await findKeyByRequest(sql, createdBy, idempotencyKey)
+    return earlier && { record: keyView(earlier.key), requestDigest: earlier.requestDigest }
+  }
 
 type RowFields = Required<Omit<NewKeyRow, 'publicId' | 'digest' | 'pepperVersion'>>
 type NewRow = RowFields & NewKeyRow

@@ -59,7 +59,13 @@ export type Metadata = Readonly<Record<string, string>>
 export const MetadataSchema = Type.Unsafe<Metadata>({
   type: 'object',
   maxProperties: 16,
-  propertyNames: { type: 'string', minLength: 1, maxLength: 64, ...shownText },
+  propertyNames: {
+    type: 'string',
+    minLength: 1,
+    maxLength: 64,
+    ...shownText,
+    'x-expects': 'at most 64 characters, none of them a control character',
+  },
   additionalProperties: { type: 'string', maxLength: 512, ...shownText },
   description: 'Up to 16 texts of your own.',
 })
