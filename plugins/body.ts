@@ -39,6 +39,8 @@ async function body(app: FastifyInstance, { maxBodyBytes }: BodyOptions): Promis
   app.addContentTypeParser('application/json', (request, payload, done) => {
     readBytes(request, payload, maxBodyBytes, (error, bytes) => {
       if (bytes === undefined) done(error)
+      // Some clients name the media type of every request, also where there is no body and none is asked for.
+      else if (bytes.length === 0 && request.method === 'DELETE') done(null)
       else parse(request, bytes, done)
     })
   })

@@ -1,7 +1,7 @@
 import fp from 'fastify-plugin'
+import { buildOperations } from '../src/admin/operations.ts'
 import { ensureDataDir } from '../src/config/data-dir.ts'
 import type { Config } from '../src/config.ts'
-import { buildOperations } from '../src/control/operations.ts'
 import { type ControlServer, startControlServer } from '../src/control/server.ts'
 
 interface ControlOptions {

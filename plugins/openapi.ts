@@ -21,6 +21,7 @@ export default fp(
           { name: 'Inference', description: 'What the models do.' },
           { name: 'Models', description: 'Which models there are.' },
           { name: 'Authentication', description: 'Who is calling.' },
+          { name: 'Administration', description: 'Accounts, their keys, and who changed them; for the scope `admin`.' },
           { name: 'Health', description: 'For probes and monitors.' },
           { name: 'Operations', description: 'For those who run it.' },
         ],

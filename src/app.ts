@@ -20,6 +20,7 @@ import postgres from '../plugins/postgres.ts'
 import redis from '../plugins/redis.ts'
 import routeScopes from '../plugins/route-scopes.ts'
 import usage from '../plugins/usage.ts'
+import adminRoutes from '../routes/admin/index.ts'
 import tokenRoutes from '../routes/auth/token.ts'
 import docsRoutes from '../routes/docs.ts'
 import healthRoutes from '../routes/health.ts'
@@ -90,6 +91,7 @@ export async function buildApp({ config, log, readiness, version }: AppOptions):
   await app.register(metricsRoutes, { needsAdmin: server.internalPort === undefined && !isLoopback(server.host) })
   await app.register(docsRoutes)
   await app.register(tokenRoutes, { tokenTtlMs: config.auth.tokenTtlMs })
+  await app.register(adminRoutes, { prefix: '/admin' })
   await app.register(v1Routes, { prefix: '/v1', urlImages: server.urlImages })
   return app
 }

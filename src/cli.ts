@@ -1,10 +1,11 @@
 /** The `weir` command: `weir <command> …`, or `weir start`, which is the server. */
+import { accountsCommand } from './commands/accounts.ts'
 import { checkConfigCommand } from './commands/check-config.ts'
 import type { Command } from './commands/command.ts'
 import { keysCommand } from './commands/keys.ts'
 import { environment } from './config.ts'
 
-const commands: readonly Command[] = [checkConfigCommand, keysCommand]
+const commands: readonly Command[] = [checkConfigCommand, accountsCommand, keysCommand]
 
 const [name, ...argv] = process.argv.slice(2)
 const command = commands.find(known => known.name === name)

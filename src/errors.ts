@@ -43,6 +43,8 @@ export const errorCatalogue = {
   upstreamError: { status: 502, type: 'server_error', code: 'upstream_error' },
   overloaded: { status: 503, type: 'service_unavailable_error', code: 'server_is_overloaded' },
   authUnavailable: { status: 503, type: 'service_unavailable_error', code: 'auth_unavailable' },
+  /** Accounts, keys and the audit log are in the database alone. */
+  storeUnavailable: { status: 503, type: 'service_unavailable_error', code: 'database_unavailable' },
   ledgerUnavailable: { status: 503, type: 'service_unavailable_error', code: 'ledger_unavailable' },
   upstreamTimeout: { status: 504, type: 'server_error', code: 'upstream_timeout' },
   /** Only inside a stream, where the status has already been sent. */

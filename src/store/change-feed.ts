@@ -1,8 +1,10 @@
 /** Tells all replicas, through Redis, what has been changed, so that none believes what it remembers for longer. */
+import { once } from 'node:events'
 import type { Redis } from 'ioredis'
 import type { Change } from '../domain/change.ts'
 import { parseShape } from '../schemas/check.ts'
 import { Type } from '../schemas/typebox.ts'
+import { connectRedis } from './redis-client.ts'
 
 const channel = 'weir:changes'
 const pulseMs = 1000
@@ -11,6 +13,7 @@ const retryMs = 500
 /** By then every replica has asked the database again by itself (auth.keyCacheTtl). */
 const maxAgeMs = 30_000
 const maxUnsent = 1000
+const outsiderTimeoutMs = 500
 
 const ChangeSchema = Type.Object({
   kind: Type.Union([Type.Literal('account'), Type.Literal('key')]),
@@ -65,6 +68,23 @@ export class ChangeSender {
       if (Date.now() >= endsAtMs || (await this.#publish(change))) this.#unsent.delete(change)
     }
     if (this.#unsent.size > 0) this.#retrySoon()
+  }
+}
+
+/** Tells the running replicas from outside of them; whether Redis took it, within a second. Never rejects. */
+export async function sendChanges(redisUrl: string, changes: readonly Change[]): Promise<boolean> {
+  if (changes.length === 0) return true
+  const redis = connectRedis(redisUrl, { commandTimeout: outsiderTimeoutMs })
+  try {
+    // `error` rejects the wait; one that comes later is of no interest.
+    await once(redis, 'ready')
+    await Promise.all(changes.map(change => redis.publish(channel, JSON.stringify(change))))
+    return true
+  } catch {
+    return false
+  } finally {
+    redis.on('error', () => {})
+    redis.disconnect()
   }
 }
 

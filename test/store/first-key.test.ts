@@ -6,7 +6,8 @@ import { findKey } from '../../src/store/callers.ts'
 import { DatabaseContact } from '../../src/store/contact.ts'
 import { openDatabase } from '../../src/store/database.ts'
 import { ensureFirstKey, NoKeyError } from '../../src/store/first-key.ts'
-import { listKeys, revokeKey } from '../../src/store/keys.ts'
+import { listKeys } from '../../src/store/key-listing.ts'
+import { revokeKey } from '../../src/store/keys.ts'
 import { onEnd } from '../support/cleanup.ts'
 import { peppersOf } from '../support/peppers.ts'
 import { startPostgres } from '../support/postgres-server.ts'
@@ -42,7 +43,7 @@ test('on loopback without any usable key an admin key is made, once, and only it
   assert.deepEqual(await ensureFirstKey(options), { kind: 'present' })
   await revokeKey(options.sql, identity.publicId)
   assert.equal((await ensureFirstKey(options)).kind, 'made')
-  assert.equal((await listKeys(options.sql, null, 10)).length, 2)
+  assert.equal((await listKeys(options.sql, { accountId: null, status: null }, { limit: 10, before: null })).length, 2)
 })
 
 test('off loopback without any key it refuses and says what to do; with one it goes on', async t => {

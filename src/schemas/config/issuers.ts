@@ -39,7 +39,8 @@ export const IssuerSchema = Type.Object(
   {
     issuer: Type.String({
       minLength: 1,
-      maxLength: 2048,
+      // As much as an index of the database takes.
+      maxLength: 1024,
       description: 'The `iss` of its tokens, letter by letter.',
       examples: ['https://login.example.com/'],
     }),

@@ -82,7 +82,7 @@ test('npx weir keys: without a server it makes the database, beside one it asks 
 
   const list = await npx('keys', 'list', '--json')
   assert.deepEqual(
-    JSON.parse(list.stdout).data.map((row: { account: string }) => row.account),
+    JSON.parse(list.stdout).data.map((row: { account: { name: string } }) => row.account.name),
     ['acme', 'acme'],
   )
   assert.equal((await npx('keys', 'revoke', id)).code, 0)

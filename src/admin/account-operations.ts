@@ -1,0 +1,188 @@
+import { isDeepStrictEqual } from 'node:util'
+import { findGrantLack, findLimitLack, overlayLimits } from '../domain/authority.ts'
+import type { Grant } from '../domain/key-grant.ts'
+import { makeTimeOrderedId } from '../domain/time-ordered-id.ts'
+import type { AccountView, CreateAccount, ListAccounts, UpdateAccount } from '../schemas/admin/accounts.ts'
+import type { Page } from '../schemas/admin/list.ts'
+import {
+  type Account,
+  accountSnapshot,
+  defaultAccount,
+  findAccountByName,
+  findAccountByRequest,
+  insertAccount,
+  listAccounts,
+  sortIdentities,
+  updateAccount,
+} from '../store/accounts.ts'
+import { retryStale, timeOfChange } from '../store/change-outcome.ts'
+import { revokeKeysOf } from '../store/keys.ts'
+import { type Actor, authorityOf, authorOf } from './actor.ts'
+import {
+  conflict,
+  findAccount,
+  findTier,
+  getAccount,
+  getTier,
+  invalid,
+  isUuid,
+  type OperationsContext,
+  refuseLack,
+} from './context.ts'
+import { type Creation, type CreationRequest, makeOnce, originOf } from './creation.ts'
+import { byId, readPage } from './page.ts'
+import { limitsOfTier, type Tier } from './tier-views.ts'
+
+const defaultTier = 'free'
+
+export interface AccountOperations {
+  /** `account` is an id or a name, here and below. */
+  getAccount(input: { readonly account: string }): Promise<AccountView>
+  listAccounts(input: ListAccounts): Promise<Page<AccountView>>
+  createAccount(actor: Actor, request: CreationRequest<CreateAccount>): Promise<Creation<AccountView, AccountView>>
+  /** The account of this name; made where there is none. One of another tier than the one that is named is refused. */
+  ensureAccount(actor: Actor, input: { readonly name: string; readonly tier?: string }): Promise<AccountView>
+  updateAccount(
+    actor: Actor,
+    input: { readonly account: string; readonly changes: UpdateAccount },
+  ): Promise<AccountView>
+  /** Ends its keys and frees its name and its identities. May be repeated. */
+  deleteAccount(actor: Actor, input: { readonly account: string }): Promise<AccountView>
+}
+
+export function buildAccountOperations(context: OperationsContext): AccountOperations {
+  const { sql } = context
+  return {
+    getAccount: async ({ account }) => accountSnapshot(await getAccount(context, account)),
+    listAccounts: async ({ name = null, tier = null, status = null, include_deleted = false, ...page }) => {
+      const filter = { name, tier, status, includeDeleted: include_deleted }
+      const read = (limit: number, before: string | null) => listAccounts(sql, filter, { limit, before })
+      return await readPage(page, { ...byId, read, view: accountSnapshot })
+    },
+    createAccount: (actor, request) => create(context, actor, request),
+    ensureAccount: async (actor, input) => {
+      const found = await findAccount(context, input.name)
+      if (found === null) return (await create(context, actor, { body: input, idempotencyKey: null })).record
+      if (input.tier === undefined || input.tier === found.tier) return accountSnapshot(found)
+      throw conflict(`The account "${found.name}" is of tier ${found.tier}, not ${input.tier}.`, 'tier')
+    },
+    updateAccount: (actor, input) => update(context, actor, input),
+    deleteAccount: (actor, { account }) => remove(context, actor, account),
+  }
+}
+
+const nameTaken = (name: string) => conflict(`There is an account "${name}" already.`, 'name')
+const identityTaken = () => conflict('One of the identities is that of another account.', 'identities')
+
+async function create(
+  context: OperationsContext,
+  actor: Actor,
+  request: CreationRequest<CreateAccount>,
+): Promise<Creation<AccountView, AccountView>> {
+  const { sql } = context
+  const { name, tier = defaultTier, status = 'active', limits, identities = [], metadata = {} } = request.body
+  const origin = originOf(actor, 'account.create', request)
+  const findEarlier = async (createdBy: string, idempotencyKey: string) => {
+    const earlier = await findAccountByRequest(sql, createdBy, idempotencyKey)
+    return earlier && { record: accountSnapshot(earlier.account), requestDigest: earlier.requestDigest }
+  }
+  const make = async () => {
+    getTier(context, tier)
+    requireName(name)
+    const now = new Date()
+    const made = { createdAt: now, updatedAt: now, deletedAt: null, version: '' }
+    const given = { name, tier, status, limits: limits ?? {}, identities: sortIdentities(identities), metadata }
+    const account: Account = { id: makeTimeOrderedId(now.getTime()), ...given, ...made }
+    requireToGive(context, actor, { before: null, after: account })
+    if (await findAccountByName(sql, name)) throw nameTaken(name)
+    const outcome = await insertAccount(sql, { ...account, origin }, authorOf(actor))
+    if (outcome === 'identity-taken') throw identityTaken()
+    return outcome === 'done' ? accountSnapshot(account) : 'stale'
+  }
+  return await makeOnce(origin, { findEarlier, make })
+}
+
+async function update(
+  context: OperationsContext,
+  actor: Actor,
+  { account: idOrName, changes }: { readonly account: string; readonly changes: UpdateAccount },
+): Promise<AccountView> {
+  return await retryStale(async () => {
+    const before = await getAccount(context, idOrName)
+    if (before.deletedAt !== null) throw conflict('The account is deleted.')
+    const after = applyChanges(before, changes)
+    if (isDeepStrictEqual(after, before)) return accountSnapshot(before)
+    if (after.tier !== before.tier) getTier(context, after.tier)
+    if (after.name !== before.name) await requireFreeName(context, before, after.name)
+    requireToGive(context, actor, { before, after })
+    const changed = { ...after, updatedAt: timeOfChange(before) }
+    const outcome = await updateAccount(context.sql, { before, after: changed }, authorOf(actor))
+    if (outcome === 'identity-taken') throw identityTaken()
+    if (outcome !== 'done') return 'stale'
+    context.announceChange({ kind: 'account', id: before.id })
+    return accountSnapshot(changed)
+  })
+}
+
+function applyChanges(before: Account, changes: UpdateAccount): Account {
+  return {
+    ...before,
+    name: changes.name ?? before.name,
+    tier: changes.tier ?? before.tier,
+    status: changes.status ?? before.status,
+    limits: changes.limits === undefined ? before.limits : (changes.limits ?? {}),
+    identities: changes.identities === undefined ? before.identities : sortIdentities(changes.identities),
+    metadata: changes.metadata ?? before.metadata,
+  }
+}
+
+/** One that looks like an id could be taken for another account's. */
+function requireName(name: string): void {
+  if (isUuid(name)) throw invalid('name', 'name must not have the form of an id.')
+}
+
+async function requireFreeName({ sql }: OperationsContext, { id }: Account, name: string): Promise<void> {
+  // What the preset admin key does is logged under this name, also while the database cannot be asked.
+  if (id === defaultAccount.id) throw conflict('The default account keeps its name.', 'name')
+  requireName(name)
+  if (await findAccountByName(sql, name)) throw nameTaken(name)
+}
+
+async function remove(context: OperationsContext, actor: Actor, idOrName: string): Promise<AccountView> {
+  const { sql, announceChange } = context
+  const deleted = await retryStale(async () => {
+    const before = await getAccount(context, idOrName)
+    if (before.id === defaultAccount.id) throw conflict('The default account cannot be deleted.')
+    if (before.deletedAt !== null) return before
+    const now = timeOfChange(before)
+    const after = { ...before, status: 'suspended', identities: [], updatedAt: now, deletedAt: now } as const
+    return (await updateAccount(sql, { before, after }, authorOf(actor))) === 'done' ? after : 'stale'
+  })
+  announceChange({ kind: 'account', id: deleted.id })
+  // From here on nobody makes it another key. If this is interrupted, the keys are of no use all the same.
+  for (const id of await revokeKeysOf(sql, deleted.id, authorOf(actor))) announceChange({ kind: 'key', id })
+  return accountSnapshot(deleted)
+}
+
+const grantOf = (tier: Tier | undefined): Grant => ({ scopes: new Set(tier?.scopes), models: tier?.models ?? [] })
+
+/**
+ * Refuses to give an account more than the caller has. What it had before is not the caller's gift, unless it could not be
+ * used, being suspended, or not by those whose tokens are to speak for it from now on.
+ */
+function requireToGive(
+  { tiers }: OperationsContext,
+  actor: Actor,
+  { before, after }: { before: Account | null; after: Account },
+): void {
+  const authority = authorityOf(actor, tiers)
+  const isKnown = (subject: Account['identities'][number]) =>
+    before?.identities.some(known => isDeepStrictEqual(known, subject)) === true
+  const isOpened = before?.status === 'suspended' && after.status === 'active'
+  const had = before === null || isOpened || !after.identities.every(isKnown) ? null : before
+  const [tier, oldTier] = [findTier(tiers, after.tier), had === null ? undefined : findTier(tiers, had.tier)]
+  const grantLack = findGrantLack(authority, grantOf(tier), grantOf(oldTier))
+  refuseLack(grantLack && { ...grantLack, param: 'tier' })
+  const oldLimits = had === null || oldTier === undefined ? null : overlayLimits(limitsOfTier(oldTier), had.limits)
+  refuseLack(findLimitLack(authority, overlayLimits(limitsOfTier(tier), after.limits), oldLimits))
+}

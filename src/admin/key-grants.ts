@@ -1,0 +1,39 @@
+/** What may be given to a key: nothing that its tier does not have, and nothing that the caller does not have. */
+import { findGrantLack } from '../domain/authority.ts'
+import { coversPattern, type Grant, type KeyLimits, narrowGrant } from '../domain/key-grant.ts'
+import { type Actor, authorityOf } from './actor.ts'
+import { conflict, findTier, invalid, type OperationsContext, refuseLack } from './context.ts'
+import type { Tier } from './tier-views.ts'
+
+/** What an account that exists may have. */
+export function getTierOfAccount({ tiers }: OperationsContext, name: string): Tier {
+  const tier = findTier(tiers, name)
+  if (tier !== undefined) return tier
+  throw conflict(`The account's tier "${name}" is not in the configuration.`, 'account')
+}
+
+/** A key can only be narrower than its tier; what it could never use is refused here rather than silently ignored. */
+export function requireWithinTier(tierName: string, tier: Tier, { scopes, models }: Partial<KeyLimits>): void {
+  for (const scope of scopes ?? []) {
+    if (scope === 'admin' || tier.scopes.includes(scope)) continue
+    const has = `It has: ${tier.scopes.join(', ')}.`
+    throw invalid('scopes', `The tier ${tierName} does not have the scope "${scope}". ${has}`)
+  }
+  for (const model of models ?? []) {
+    if (tier.models.some(pattern => coversPattern(pattern, model))) continue
+    throw invalid('models', `The tier ${tierName} may not use "${model}". It may use: ${tier.models.join(', ')}.`)
+  }
+}
+
+interface Giving {
+  readonly tier: Tier
+  readonly wanted: KeyLimits
+  /** What it had before, where that was of use; null where all of it is given anew. */
+  readonly had: KeyLimits | null
+}
+
+/** Null scopes and models are all of the tier's, so to give them takes a caller that has all of those. */
+export function requireToGive({ tiers }: OperationsContext, actor: Actor, { tier, wanted, had }: Giving): void {
+  const before: Grant | undefined = had === null ? undefined : narrowGrant(tier, had)
+  refuseLack(findGrantLack(authorityOf(actor, tiers), narrowGrant(tier, wanted), before))
+}
