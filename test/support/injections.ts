@@ -65,7 +65,7 @@ const forms: readonly ((text: string) => string)[] = [
   text => text.replaceAll("'", '’').replaceAll('"', '＂'),
   text => text.replaceAll(' ', '\u00a0'),
   text => `${text}${text}`,
-  text => text.split('').join('\u200b'),
+  text => [...text].join('\u200b'),
 ]
 
 export const injections: readonly string[] = payloads.flatMap(payload => forms.map(form => form(payload)))
