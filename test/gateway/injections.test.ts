@@ -74,8 +74,9 @@ test('K05: nothing that a caller sends is ever a part of a statement', async t =
   await app.sql.unsafe(lastStatement)
   const statements = await eventually('the log is whole', () => (log().includes(lastStatement) ? log() : ''))
   assert.ok(statements.includes('from account_identities i join accounts a'), 'it has the statements')
-  const telling = injections.filter(text => text.length >= 10 && !/^(undefined|UNDEFINED|hasOwnProperty)/.test(text))
-  assert.ok(telling.length > 400)
+  // The shortest ones are words that statements have by themselves.
+  const telling = injections.filter(text => text.length >= 7)
+  assert.ok(telling.length > 400, `${telling.length}`)
   assert.deepEqual(
     telling.filter(text => statements.includes(text)),
     [],
