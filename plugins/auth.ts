@@ -9,7 +9,7 @@ import type { Principal } from '../src/domain/principal.ts'
 import { adviseScope } from '../src/domain/tier-advice.ts'
 import { WeirError } from '../src/errors.ts'
 import type { ScopeName } from '../src/schemas/config/tiers.ts'
-import { findIdentity, findKey, provisionAccount } from '../src/store/callers.ts'
+import { findIdentity, findKey, findOrProvision } from '../src/store/callers.ts'
 import { DatabaseUnavailableError } from '../src/store/deadline.ts'
 import { LastUsed } from '../src/store/last-used.ts'
 
@@ -60,12 +60,23 @@ function buildCallers(app: FastifyInstance, { auth, tiers }: AuthOptions['config
       throw error
     }
   }
+  const provisionTiers = new Map(
+    Object.values(auth.issuers).flatMap(({ issuer, provision, defaultTier }) =>
+      provision ? [[issuer, defaultTier] as const] : [],
+    ),
+  )
   const callers = new Callers({
     ttlMs: auth.keyCacheTtlMs,
     tiers,
     findKey: publicId => ask(() => findKey(app.sql, publicId, lookupTimeoutMs)),
-    findIdentity: identity => ask(() => findIdentity(app.sql, identity, lookupTimeoutMs)),
-    provision: (identity, tier) => ask(() => provisionAccount(app.sql, identity, tier)),
+    findIdentity: identity => {
+      const tier = provisionTiers.get(identity.issuer)
+      return ask(() =>
+        tier === undefined
+          ? findIdentity(app.sql, identity, lookupTimeoutMs)
+          : findOrProvision(app.sql, identity, { tier, timeoutMs: lookupTimeoutMs }),
+      )
+    },
   })
   app.onChange({ changed: change => callers.forget(change), missed: () => callers.doubtAll() })
   return callers
@@ -107,7 +118,8 @@ function buildAuthenticate(authenticator: Authenticator, lastUsed: LastUsed): on
 export default fp<AuthOptions>(
   async (app, { config, peppers }) => {
     const { auth, tiers } = config
-    const lastUsed = new LastUsed({ sql: app.sql, log: app.log, intervalMs: lastUsedIntervalMs })
+    const isReachable = () => app.database.state === 'ready'
+    const lastUsed = new LastUsed({ sql: app.sql, log: app.log, intervalMs: lastUsedIntervalMs, isReachable })
     const authenticator = new Authenticator({
       callers: buildCallers(app, config),
       peppers,

@@ -79,8 +79,7 @@ function isGenuine(library: JWT, jwt: Jwt, options?: Parameters<JWT['verify']>[1
 }
 
 function proofOf(issuer: Issuer, claims: Claims, isTrusted: () => boolean): IdentityProof {
-  const provisionTier = issuer.provision ? issuer.defaultTier : null
-  return { kind: 'identity', issuer: issuer.issuer, ...claims, provisionTier, isTrusted }
+  return { kind: 'identity', issuer: issuer.issuer, ...claims, isTrusted }
 }
 
 /** HS256 by the issuer's secret. The name of a key does not matter: there is one. */

@@ -17,10 +17,10 @@ import { RecordCache } from '../store/record-cache.ts'
 export interface CallersOptions {
   readonly ttlMs: number
   readonly tiers: TierGrants
-  /** Each rejects when the database cannot say. */
+  /** Both reject when the database cannot say. */
   readonly findKey: (publicId: string) => Promise<KeyStanding | null>
+  /** Where an issuer's callers are to be given accounts, whoever has none has got one by then. */
   readonly findIdentity: (identity: Identity) => Promise<AccountStanding | null>
-  readonly provision: (identity: Identity, tier: string) => Promise<void>
 }
 
 /** The principal that was made of a proof, and of what; another standing makes another one. */
@@ -38,29 +38,35 @@ export class Callers {
   constructor(options: CallersOptions) {
     this.#options = options
     const { ttlMs, findKey, findIdentity } = options
-    this.#keys = new RecordCache({ ttlMs, load: findKey })
-    this.#identities = new RecordCache({ ttlMs, load: id => findIdentity(identityOf(id)) })
+    const groupOf = ({ accountId }: AccountStanding) => accountId
+    this.#keys = new RecordCache({ ttlMs, load: findKey, groupOf })
+    this.#identities = new RecordCache({ ttlMs, load: id => findIdentity(identityOf(id)), groupOf })
   }
 
   /** The principal, null for nobody, undefined where the database has to be asked. */
   peek(proof: Proof, nowMs: number): Principal | null | undefined {
     if (nowMs >= endOf(proof)) return null
-    if (proof.kind === 'identity') return this.#judgeIdentity(proof, this.#identities.peek(idOf(proof), nowMs))
-    const key = this.#keys.peek(proof.kind === 'key' ? proof.publicId : proof.keyId, nowMs)
+    if (proof.kind === 'identity') {
+      const account = this.#identities.peek(idOf(proof))
+      return account && this.#judgeIdentity(proof, account)
+    }
+    const key = this.#keys.peek(keyIdOf(proof))
     return key && this.#judgeKey(proof, key, nowMs)
   }
 
   /** The same, by asking the database. Rejects when it cannot say and nothing is remembered. */
   async resolve(proof: Proof): Promise<Principal | null> {
-    if (proof.kind === 'identity') return this.#judgeIdentity(proof, await this.#findOrProvision(proof)) ?? null
-    const key = await this.#keys.resolve(proof.kind === 'key' ? proof.publicId : proof.keyId)
-    const nowMs = Date.now()
-    return key && nowMs < endOf(proof) ? this.#judgeKey(proof, key, nowMs) : null
+    if (proof.kind === 'identity') {
+      const account = await this.#identities.resolve(idOf(proof))
+      return account && this.#judgeIdentity(proof, account)
+    }
+    const key = await this.#keys.resolve(keyIdOf(proof))
+    return key && this.#judgeKey(proof, key, Date.now())
   }
 
   forget({ kind, id }: Change): void {
-    this.#keys.forget(key => (kind === 'key' ? key.publicId : key.accountId) === id)
-    if (kind === 'account') this.#identities.forget(account => account.accountId === id)
+    if (kind === 'key') this.#keys.forget(id)
+    else for (const records of [this.#keys, this.#identities]) records.forgetGroup(id)
   }
 
   /** Changes may have been missed: what is remembered only counts while the database cannot say. */
@@ -74,9 +80,7 @@ export class Callers {
     return this.#makeOnce(proof, key, () => principalOfKey(proof, key, this.#options.tiers))
   }
 
-  #judgeIdentity(proof: IdentityProof, account: AccountStanding | null | undefined): Principal | null | undefined {
-    // Who has no account yet may be given one, which is for resolve() to do.
-    if (!account) return account === null && proof.provisionTier === null ? null : undefined
+  #judgeIdentity(proof: IdentityProof, account: AccountStanding): Principal | null {
     if (account.accountStatus !== 'active') return null
     return this.#makeOnce(proof, account, () => principalOfIdentity(proof, account, this.#options.tiers))
   }
@@ -88,20 +92,11 @@ export class Callers {
     this.#made.set(proof, { standing, principal })
     return principal
   }
-
-  async #findOrProvision(proof: IdentityProof): Promise<AccountStanding | null> {
-    const id = idOf(proof)
-    const found = await this.#identities.resolve(id)
-    if (found !== null || proof.provisionTier === null) return found
-    const { issuer, subject, provisionTier } = proof
-    await this.#options.provision({ issuer, subject }, provisionTier)
-    // Asked past what was remembered a moment ago: that there is nobody.
-    this.#identities.forget(() => false)
-    return await this.#identities.resolve(id)
-  }
 }
 
-/** Of an identity, as one text; no issuer holds a line break. */
+const keyIdOf = (proof: KeyProof | TokenProof): string => (proof.kind === 'key' ? proof.publicId : proof.keyId)
+
+/** Of an identity, as one text; the configuration lets no issuer have a control character. */
 const idOf = ({ issuer, subject }: Identity): string => `${issuer}\n${subject}`
 
 function identityOf(id: string): Identity {

@@ -29,8 +29,6 @@ export interface IdentityProof {
   /** The most it may do; the tier narrows it further. */
   readonly scopes: readonly ScopeName[]
   readonly expiresAtMs: number
-  /** The tier that an account is made with where there is none yet, or null where none is to be made. */
-  readonly provisionTier: string | null
   /** Whether the key that signed it is still one of its issuer's. */
   isTrusted(): boolean
 }

@@ -17,7 +17,7 @@ export async function findKey(
 ): Promise<KeyStanding | null> {
   const [key] = await withDeadline(
     sql<KeyStanding[]>`
-      select k.public_id as "publicId", k.digest, k.scopes, k.models, k.expires_at as "expiresAt",
+      select k.public_id as "publicId", k.digest, to_json(k.scopes) as scopes, to_json(k.models) as models, k.expires_at as "expiresAt",
              k.revoked_at as "revokedAt", a.id as "accountId", a.name as "accountName",
              a.status as "accountStatus", a.tier
       from api_keys k join accounts a on a.id = k.account_id
@@ -42,6 +42,18 @@ export async function findIdentity(
   return account ?? null
 }
 
+/** Finds the account of an identity; makes it, of this tier, where there is none. */
+export async function findOrProvision(
+  sql: ISql,
+  identity: Identity,
+  { tier, timeoutMs }: { readonly tier: string; readonly timeoutMs: number },
+): Promise<AccountStanding | null> {
+  const known = await findIdentity(sql, identity, timeoutMs)
+  if (known !== null) return known
+  await provisionAccount(sql, identity, tier)
+  return await findIdentity(sql, identity, timeoutMs)
+}
+
 const uniqueViolation = '23505'
 /** Leaves room for an id behind it. */
 const maxNameLength = 90
@@ -51,11 +63,23 @@ const maxNameLength = 90
  * the audit log are one statement: all of it or nothing. It is named after issuer and subject, so that nobody gets the
  * name of an account that somebody else means; a name that is taken all the same gets the id behind it.
  */
-export async function provisionAccount(sql: ISql, { issuer, subject }: Identity, tier: string): Promise<void> {
-  const name = `${issuer} ${subject}`.slice(0, maxNameLength)
+export async function provisionAccount(sql: ISql, identity: Identity, tier: string): Promise<void> {
+  try {
+    await withDeadline(provision(sql, identity, tier))
+  } catch (error) {
+    const taken = error instanceof postgres.PostgresError && error.code === uniqueViolation
+    if (!taken) throw error
+    // Another replica was faster: with this identity, or with another one of the same name, which it sees by now.
+    if (error.constraint_name === 'accounts_name') await withDeadline(provision(sql, identity, tier))
+  }
+}
+
+function provision(sql: ISql, { issuer, subject }: Identity, tier: string) {
+  // Nothing invisible: the name is what administrators tell accounts by.
+  const name = `${issuer} ${subject}`.replace(/\p{C}/gu, '?').slice(0, maxNameLength).toWellFormed()
   const nowMs = Date.now()
   const [id, entryId] = [makeTimeOrderedId(nowMs), makeTimeOrderedId(nowMs)]
-  const provision = sql`
+  return sql`
     with free as (
       select ${name}::text || case
         when exists (select from accounts where name = ${name} and deleted_at is null) then ${` ${id}`}::text
@@ -73,10 +97,4 @@ export async function provisionAccount(sql: ISql, { issuer, subject }: Identity,
            jsonb_build_object('id', a.id, 'name', a.name, 'tier', a.tier, 'status', a.status,
              'identities', jsonb_build_array(jsonb_build_object('issuer', i.issuer, 'subject', i.subject)))
     from account a, identity i`
-  try {
-    await withDeadline(provision)
-  } catch (error) {
-    // Another replica was faster, with this identity or with the name.
-    if (!(error instanceof postgres.PostgresError && error.code === uniqueViolation)) throw error
-  }
 }

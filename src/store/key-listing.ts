@@ -32,7 +32,7 @@ export interface StoredKey {
 }
 
 const selection = (sql: ISql) => sql`
-  select k.public_id as "publicId", k.name, k.scopes, k.models, k.limits, k.metadata, k.created_at as "createdAt",
+  select k.public_id as "publicId", k.name, to_json(k.scopes) as scopes, to_json(k.models) as models, k.limits, k.metadata, k.created_at as "createdAt",
          k.updated_at as "updatedAt", k.expires_at as "expiresAt", k.revoked_at as "revokedAt",
          k.last_used_at as "lastUsedAt", k.replaces, k.xmin::text as version,
          (select other.public_id from api_keys other where other.replaces = k.public_id) as "replacedBy",

@@ -45,6 +45,10 @@ export async function insertKey(sql: ISql, key: NewKeyRow, author: Author = syst
 const lockAccount = (sql: ISql, { accountId, accountVersion }: { accountId: string; accountVersion: string }) => sql`
   select a.id from accounts a where a.id = ${accountId} and a.xmin::text = ${accountVersion} for share`
 
+/** Texts as a `text[]`: the client knows no arrays (see src/store/database.ts), but JSON. */
+const textArray = (sql: ISql, texts: readonly string[] | null) =>
+  texts === null ? sql`null::text[]` : sql`array(select jsonb_array_elements_text(${sql.json([...texts])}))`
+
 /** One row for each of `source`. */
 const insertion = (
   sql: ISql,
@@ -54,7 +58,7 @@ const insertion = (
   insert into api_keys (public_id, account_id, name, digest, pepper_version, scopes, models, limits, metadata, created_at,
                         updated_at, expires_at, replaces, created_by, idempotency_key, request_digest)
   select ${key.publicId}, ${key.accountId}::uuid, ${key.name}, ${key.digest}::bytea, ${key.pepperVersion}::smallint,
-         ${key.scopes && sql.array([...key.scopes])}::text[], ${key.models && sql.array([...key.models])}::text[],
+         ${textArray(sql, key.scopes)}, ${textArray(sql, key.models)},
          ${sql.json(key.limits ?? {})}, ${sql.json(key.metadata ?? {})}, ${key.createdAt}::timestamptz,
          ${key.createdAt}::timestamptz, ${key.expiresAt}::timestamptz, ${replaces}, ${key.origin?.createdBy ?? null},
          ${key.origin?.idempotencyKey ?? null}, ${key.origin?.requestDigest ?? null}::bytea
@@ -82,8 +86,8 @@ export async function updateKey(
   return await outcomeOf(sql`
     with owner as materialized (${lockAccount(sql, before)}),
     changed as (
-      update api_keys k set name = ${after.name}, scopes = ${after.scopes && sql.array([...after.scopes])}::text[],
-             models = ${after.models && sql.array([...after.models])}::text[], limits = ${sql.json(after.limits)},
+      update api_keys k set name = ${after.name}, scopes = ${textArray(sql, after.scopes)},
+             models = ${textArray(sql, after.models)}, limits = ${sql.json(after.limits)},
              metadata = ${sql.json(after.metadata)}, expires_at = ${after.expiresAt}, revoked_at = ${after.revokedAt},
              updated_at = ${after.updatedAt}
       where k.public_id = ${before.publicId} and k.xmin::text = ${before.version} and exists (select from owner)

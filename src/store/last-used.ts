@@ -10,6 +10,8 @@ export interface LastUsedOptions {
   readonly sql: Sql
   readonly log: LastUsedLog
   readonly intervalMs: number
+  /** Whether the database is there; while it is not, nothing is tried. */
+  readonly isReachable: () => boolean
 }
 
 /** As many keys as can be known at a time. What is beyond is noted at a later use. */
@@ -47,24 +49,48 @@ export class LastUsed {
 
   async #write(): Promise<void> {
     const times = this.#times
-    if (times.size === 0) return
+    if (times.size === 0 || !this.#options.isReachable()) return
     this.#times = new Map()
     try {
-      await storeLastUsed(this.#options.sql, times)
+      for (const publicId of await storeLastUsed(this.#options.sql, times)) this.#keep(publicId, times)
       this.#isFailing = false
     } catch (err) {
       if (!this.#isFailing) this.#options.log.warn({ err }, 'when keys were last used cannot be written; trying again')
       this.#isFailing = true
-      for (const [publicId, atMs] of times) if (!this.#times.has(publicId)) this.note(publicId, atMs)
+      for (const publicId of times.keys()) this.#keep(publicId, times)
     }
+  }
+
+  /** For the next time, unless it has been used again meanwhile. */
+  #keep(publicId: string, times: ReadonlyMap<string, number>): void {
+    if (!this.#times.has(publicId)) this.note(publicId, times.get(publicId) ?? 0)
   }
 }
 
-/** One statement for all of them. A replica that comes late takes nothing back. */
-async function storeLastUsed(sql: Sql, times: ReadonlyMap<string, number>): Promise<void> {
-  const seconds = [...times.values()].map(atMs => atMs / 1000)
-  await withDeadline(sql`
-    update api_keys k set last_used_at = greatest(k.last_used_at, to_timestamp(used.seconds))
-    from unnest(${[...times.keys()]}::text[], ${seconds}::float8[]) as used (public_id, seconds)
-    where k.public_id = used.public_id`)
+/** The last flush of a process must not hold up its end. */
+const writeTimeoutMs = 2000
+
+/**
+ * One statement for all of them. A replica that comes late takes nothing back, and none waits for a row that another one
+ * is changing, which could wait for this one: returns the ids that were passed over for that.
+ */
+async function storeLastUsed(sql: Sql, times: ReadonlyMap<string, number>): Promise<readonly string[]> {
+  const used = [...times].map(([id, atMs]) => ({ id, seconds: atMs / 1000 }))
+  const passedOver = await withDeadline(
+    sql<{ id: string }[]>`
+      with used as (
+        select u.id, to_timestamp(u.seconds) as at
+        from jsonb_to_recordset(${sql.json(used)}) as u (id text, seconds float8)
+        join api_keys k on k.public_id = u.id
+        where k.last_used_at is null or k.last_used_at < to_timestamp(u.seconds)
+      ), free as (
+        select public_id from api_keys where public_id in (select id from used) for update skip locked
+      ), written as (
+        update api_keys k set last_used_at = used.at from used
+        where k.public_id = used.id and k.public_id in (select public_id from free)
+      )
+      select id from used where id not in (select public_id from free)`,
+    writeTimeoutMs,
+  )
+  return passedOver.map(({ id }) => id)
 }

@@ -23,11 +23,12 @@ const label = 'weir:pepper:fingerprint:1'
  * differs. A fingerprint says nothing about the pepper.
  */
 export async function checkPeppers(sql: Sql, { byVersion }: Peppers): Promise<void> {
-  const versions = [...byVersion.keys()]
-  const prints = [...byVersion.values()].map(pepper => createHmac('sha256', pepper).update(label).digest('hex'))
+  const given = [...byVersion].map(([version, pepper]) => {
+    return { version, print: createHmac('sha256', pepper).update(label).digest('hex') }
+  })
   const differing = await withDeadline(sql<{ version: number }[]>`
     with given as (
-      select * from unnest(${versions}::smallint[], ${prints}::text[]) as given (version, print)
+      select * from jsonb_to_recordset(${sql.json(given)}) as given (version smallint, print text)
     ), added as (
       insert into peppers (version, fingerprint) select version, decode(print, 'hex') from given
       on conflict (version) do nothing

@@ -17,6 +17,7 @@ function actor(credential: CredentialKind, changes: Partial<Principal> = {}): Ac
     tier: 'free',
     scopes: new Set(['admin', 'chat']),
     models: ['a-*'],
+    expiresAtMs: null,
     ...changes,
   }
   return { kind: 'principal', principal, requestId: 'req_1' }

@@ -43,7 +43,6 @@ test('each algorithm is accepted, and what a token proves is whole', async t => 
         tier: null,
         scopes: ['chat', 'completions', 'embeddings', 'models', 'usage'],
         expiresAtMs: Number(given['exp']) * 1000,
-        provisionTier: null,
       })
       assert.equal(isTrusted(), true)
     }
@@ -60,16 +59,16 @@ test('each algorithm is accepted, and what a token proves is whole', async t => 
 test('what the configuration says of an issuer holds for its tokens', async t => {
   const { app } = await buildWithKeys(t, {
     published:
-      ', algorithms: [EdDSA], claims: { account: "user.id", tier: plan, scopes: scope }, tiers: { gold: premium }, provision: true',
+      ', algorithms: [EdDSA], claims: { account: "user.id", tier: plan, scopes: scope }, tiers: { gold: premium }',
     secret:
-      ', claims: { scopes: roles }, scopes: [chat, admin], scopeNames: { dev: [chat], root: [chat, admin, usage] }, provision: true, defaultTier: premium',
+      ', claims: { scopes: roles }, scopes: [chat, admin], scopeNames: { dev: [chat], root: [chat, admin, usage] }',
   })
   const given = claims({ sub: undefined, user: { id: 'bob' }, plan: 'gold', scope: 'chat admin profile' })
   const proof = await identityOf(app, signJwt(ed, given))
-  assert.deepEqual([proof.subject, proof.tier, proof.scopes, proof.provisionTier], ['bob', 'premium', ['chat'], 'free'])
+  assert.deepEqual([proof.subject, proof.tier, proof.scopes], ['bob', 'premium', ['chat']])
   assert.equal(await app.tokens.verify(signJwt(rsa, given, { kid: 'rsa' })), null)
   const other = await identityOf(app, signHs256(secret, claims({ iss: hsIssuer, roles: ['root', 'x'] })))
-  assert.deepEqual([other.scopes, other.provisionTier], [['chat', 'admin'], 'premium'])
+  assert.deepEqual(other.scopes, ['chat', 'admin'])
 })
 
 test('K07: the same subject of two issuers is two identities', async t => {

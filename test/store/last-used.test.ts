@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { Sql } from 'postgres'
 import { makeApiKey } from '../../src/domain/api-key.ts'
 import { defaultAccount } from '../../src/store/accounts.ts'
 import { openDatabase } from '../../src/store/database.ts'
@@ -10,6 +11,7 @@ import { onEnd } from '../support/cleanup.ts'
 import { databaseKinds, openTestDatabase } from '../support/databases.ts'
 import { peppersOf } from '../support/peppers.ts'
 import { startPostgres } from '../support/postgres-server.ts'
+import { createDatabase } from '../support/services.ts'
 import { makeTempDir } from '../support/temp-dir.ts'
 
 const peppers = peppersOf('a pepper that is long enough for tests')
@@ -30,7 +32,12 @@ for (const kind of databaseKinds) {
   test(`the last use of keys is written behind, never back in time, and never for keys that are not there: ${kind}`, async t => {
     const sql = await openTestDatabase(t, kind)
     const warnings: unknown[] = []
-    const lastUsed = new LastUsed({ sql, log: { warn: details => warnings.push(details) }, intervalMs: hour })
+    const lastUsed = new LastUsed({
+      sql,
+      log: { warn: details => warnings.push(details) },
+      intervalMs: hour,
+      isReachable: () => true,
+    })
     const [used = '', unused = ''] = await storeKeys(sql, 2)
     const timeOf = async (publicId: string) =>
       (await sql`select last_used_at as at from api_keys where public_id = ${publicId}`)[0]?.['at']?.getTime() ?? null
@@ -61,6 +68,7 @@ test('what cannot be written while the database is down is written later, and sa
     sql: database.sql,
     log: { warn: details => warnings.push(details) },
     intervalMs: hour,
+    isReachable: () => true,
   })
   await server.kill()
   lastUsed.note(first, 1000)
@@ -77,4 +85,43 @@ test('what cannot be written while the database is down is written later, and sa
     rows.map(({ at }) => at.getTime()),
     [2000, 3000],
   )
+})
+
+test('replicas that write the same keys in another order never wait for one another', async t => {
+  const url = await createDatabase(t)
+  const replicas = await Promise.all(
+    [1, 2, 3].map(async () => {
+      const database = await openDatabase({ dataDir: makeTempDir(t), databaseUrl: url })
+      onEnd(t, () => database.close())
+      return database.sql
+    }),
+  )
+  const [first] = replicas
+  assert.ok(first)
+  await migrate(first)
+  const keys = await storeKeys(first, 300)
+  const warnings: unknown[] = []
+  const log = { warn: (details: object) => warnings.push(details) }
+  const notes = replicas.map(sql => new LastUsed({ sql, log, intervalMs: hour, isReachable: () => true }))
+  const lastMs = 1_700_000_000_000
+  for (let round = 0; round <= 20; round += 1) {
+    for (const [index, lastUsed] of notes.entries()) {
+      const order = index % 2 === 0 ? keys : keys.toReversed()
+      for (const publicId of order) lastUsed.note(publicId, lastMs - 20_000 + round * 1000)
+    }
+    await Promise.all(notes.map(lastUsed => lastUsed.flush()))
+  }
+  // What was passed over for a row that another replica was writing comes with the next flush.
+  await Promise.all(notes.map(lastUsed => lastUsed.stop()))
+  assert.deepEqual(warnings, [])
+  const [row] = await first`select count(*)::int as n from api_keys where last_used_at = ${new Date(lastMs)}`
+  assert.equal(row?.['n'], keys.length)
+})
+
+test('while the database is known to be away nothing is tried, and the end of the process not held up', async () => {
+  const never = () => assert.fail('it was asked')
+  const sql = new Proxy(never, { get: never, apply: never }) as unknown as Sql
+  const lastUsed = new LastUsed({ sql, log: { warn: never }, intervalMs: hour, isReachable: () => false })
+  lastUsed.note('some-key', 1)
+  await lastUsed.stop()
 })
