@@ -120,6 +120,7 @@ test('an SDK tries again twice where that is of use and never where it is not', 
     ['tokenLimitExceeded', { retryAfterMs: 1 }],
     ['overloaded', { retryAfterMs: 1 }],
     ['authUnavailable', { retryAfterMs: 1 }],
+    ['storeUnavailable', { retryAfterMs: 1 }],
     ['ledgerUnavailable', { retryAfterMs: 1 }],
     // Without a time to wait the SDK takes its own, 1.5 s in all.
     ['internal', {}],
@@ -137,7 +138,10 @@ test('an SDK tries again twice where that is of use and never where it is not', 
     ['invalidApiKey', {}],
     ['insufficientPermissions', {}],
     ['modelNotFound', {}],
+    ['resourceNotFound', {}],
     ['methodNotAllowed', {}],
+    // Of itself an SDK would try again: it takes a conflict for one of two at once.
+    ['conflict', {}],
     ['requestTooLarge', {}],
     ['unsupportedMediaType', {}],
   ]
