@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream'
-import type { FastifyInstance, FastifyRequest, FastifySchema } from 'fastify'
+import type { FastifyInstance, FastifyRequest, FastifySchema, preValidationHookHandler } from 'fastify'
 import fp from 'fastify-plugin'
 import { type ParsedBody, parseBody, parseLargeBody, type ScannedBody } from '../src/domain/body-parse.ts'
 import { WeirError } from '../src/errors.ts'
@@ -155,6 +155,12 @@ function isJsonMediaType(contentType: string): boolean {
     contentType === 'application/json' ||
     /^application\/json[ \t]*(?:;[ \t]*charset=(?:utf-8|"utf-8")[ \t]*)?$/i.test(contentType)
   )
+}
+
+/** A preValidation hook for a body of which everything has a default (`x-optional`): it may be left out altogether. */
+export const fillAbsentBody: preValidationHookHandler = (request, _reply, done) => {
+  request.body ??= {}
+  done()
 }
 
 export default fp(body, { name: 'body', fastify: '5.x' })

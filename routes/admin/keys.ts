@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify'
+import { fillAbsentBody } from '../../plugins/body.ts'
 import { type IdempotencyHeaders, IdempotencyHeadersSchema } from '../../src/schemas/admin/fields.ts'
 import {
   CreatedKeySchema,
@@ -112,10 +113,7 @@ function addCreations(app: FastifyInstance, { operations }: AdminOptions): void 
     '/keys/:id/rotate',
     {
       ...route,
-      // All of it has defaults, so the body may be left out.
-      preValidation: async request => {
-        request.body ??= {}
-      },
+      preValidation: fillAbsentBody,
       schema: {
         ...about('rotateKey', 'Make a key in place of another; for a grace period both work'),
         headers: IdempotencyHeadersSchema,

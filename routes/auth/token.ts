@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { getPrincipal } from '../../plugins/auth.ts'
+import { fillAbsentBody } from '../../plugins/body.ts'
 import type { Principal } from '../../src/domain/principal.ts'
 import { WeirError } from '../../src/errors.ts'
 import { jsonAnswer } from '../../src/schemas/answer-parts.ts'
@@ -14,10 +15,11 @@ export interface TokenOptions {
 /** Changes an API key for a token that can be handed to a browser or a job: it ends by itself, and with the key. */
 export default async function token(app: FastifyInstance, { tokenTtlMs }: TokenOptions): Promise<void> {
   app.addHook('onRequest', app.authenticate)
-  app.post<{ Body: TokenRequest | null | undefined }>(
+  app.post<{ Body: TokenRequest }>(
     '/auth/token',
     {
       config: { operation: 'auth.token', scope: 'any' },
+      preValidation: fillAbsentBody,
       schema: {
         operationId: 'createToken',
         tags: ['Authentication'],
@@ -27,9 +29,12 @@ export default async function token(app: FastifyInstance, { tokenTtlMs }: TokenO
       },
     },
     async (request, reply) => {
-      const { scopes: asked, expires_in: lifetimeS } = request.body ?? {}
+      const { scopes: asked, expires_in: lifetimeS } = request.body
       const { keyId, accountId, scopes, expiresAtMs: keyEndsAtMs } = requireKey(getPrincipal(request))
       const granted = asked ?? [...scopes]
+      if (granted.length === 0) {
+        throw new WeirError('insufficientPermissions', 'This key may do nothing, and so could its token.')
+      }
       const missing = granted.filter(scope => !scopes.has(scope))
       if (missing.length > 0) {
         const message = `This key does not have the scope "${missing.join('", "')}", so its token cannot have it.`
@@ -38,6 +43,8 @@ export default async function token(app: FastifyInstance, { tokenTtlMs }: TokenO
       const nowMs = Date.now()
       const longestMs = Math.min(tokenTtlMs, (keyEndsAtMs ?? Number.POSITIVE_INFINITY) - nowMs)
       const expiresInS = Math.min(lifetimeS ?? Number.POSITIVE_INFINITY, Math.floor(longestMs / 1000))
+      // A key in its last second.
+      if (expiresInS < 1) throw new WeirError('invalidApiKey', 'The API key ends before a token for it could begin.')
       // Tokens count in whole seconds; rounded down, it never outlives its key.
       const expiresAtMs = (Math.floor(nowMs / 1000) + expiresInS) * 1000
       const text = app.tokens.issue({ keyId, accountId, scopes: granted, expiresAtMs })

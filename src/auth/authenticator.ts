@@ -13,14 +13,14 @@ import type { Callers } from './callers.ts'
 export interface AuthenticatorOptions {
   readonly callers: Callers
   readonly peppers: Peppers
-  /** The preset key with every right, of any shape; undefined where there is none. */
+  /** The preset key with every right, of no shape in particular; undefined where there is none. */
   readonly adminKey: string | undefined
   /** Null for a token that is not to be let in. Rejects when its issuer's keys cannot be had. */
   readonly verifyToken: (text: string) => Promise<Proof | null>
 }
 
 const minAdminKeyLength = 32
-/** Each is some hundred bytes; who is pushed out is proved anew. */
+/** Measured with the longest subjects: 2.7 KB each with its principal. Who is pushed out is proved anew. */
 const maxProofs = 50_000
 
 /** The preset key belongs to no row of the database, so it works while that is down. */

@@ -12,7 +12,7 @@ import type { Resolved } from './resolved.ts'
 import { headerFault, weaknessOf } from './secrets.ts'
 
 /** A key says in one base62 digit which pepper made it. */
-const maxPreviousPeppers = 60
+const maxFormerPeppers = 60
 
 /** A value from which whatever did not fit the schema is missing. */
 type Incomplete<Value> = Value extends readonly (infer Item)[]
@@ -57,9 +57,15 @@ function checkSecrets({ auth, backends, stores }: Draft, findings: Findings): vo
     if (other === undefined) seen.set(secret, dotted(path))
     else findings.problem(path, { problem: `It is the same as ${other}.`, fix })
   }
-  if ((auth?.previousKeyPeppers?.length ?? 0) > maxPreviousPeppers) {
-    const problem = `There are more than ${maxPreviousPeppers} former peppers.`
-    findings.problem(['auth', 'previousKeyPeppers'], { problem, fix: 'Rotate the keys of the oldest, and remove it.' })
+  const former = auth?.previousKeyPeppers?.length ?? 0
+  if (former > maxFormerPeppers) {
+    const problem = `There are more than ${maxFormerPeppers} former peppers.`
+    const way = 'Rotate the keys of the oldest, take it away, and set auth.keyPepperVersion to what it is now.'
+    findings.problem(['auth', 'previousKeyPeppers'], { problem, fix: way })
+  }
+  if (auth?.keyPepperVersion !== undefined && auth.keyPepperVersion <= former) {
+    const problem = `There cannot be ${former} peppers before version ${auth.keyPepperVersion}.`
+    findings.problem(['auth', 'keyPepperVersion'], { problem, fix: `Write ${former + 1} or more, or remove the key.` })
   }
   if (stores?.databaseUrl !== undefined && !findings.isWritten(['auth', 'keyPepper'])) {
     findings.problem(['auth', 'keyPepper'], {

@@ -31,11 +31,12 @@ function makePepper(file: string): string {
   return readFileSync(file, 'utf8').trim()
 }
 
-/** Versions are counted from 1, the oldest first. */
-function peppersOf(current: string, previous: readonly string[]): Peppers {
-  const texts = [...previous, current]
-  const byVersion = new Map(texts.map((text, index) => [index + 1, createSecretKey(text, 'utf8')]))
-  return { current: texts.length, byVersion }
+/** The former ones are the versions before the current one, in their order. */
+function peppersOf(text: string, { previousKeyPeppers: former, keyPepperVersion }: Config['auth']): Peppers {
+  const current = keyPepperVersion ?? former.length + 1
+  const oldest = current - former.length
+  const byVersion = new Map([...former, text].map((each, index) => [oldest + index, createSecretKey(each, 'utf8')]))
+  return { current, byVersion }
 }
 
 /**
@@ -44,10 +45,10 @@ function peppersOf(current: string, previous: readonly string[]): Peppers {
  * replicas that share a database must share the pepper, so none can make its own.
  */
 export function loadPeppers(config: Pick<Config, 'stores' | 'auth'>): Peppers {
-  const { keyPepper, previousKeyPeppers } = config.auth
+  const { keyPepper } = config.auth
   if (keyPepper !== undefined) {
     if (keyPepper.length < minLength) throw new Error(`WEIR_KEY_PEPPER needs at least ${minLength} characters`)
-    return peppersOf(keyPepper, previousKeyPeppers)
+    return peppersOf(keyPepper, config.auth)
   }
   if (config.stores.databaseUrl !== undefined) {
     throw new Error(
@@ -62,5 +63,5 @@ export function loadPeppers(config: Pick<Config, 'stores' | 'auth'>): Peppers {
   if (pepper.length < minLength) {
     throw new Error(`${file} does not hold a pepper any more: restore it, or the keys made with it are lost`)
   }
-  return peppersOf(pepper, previousKeyPeppers)
+  return peppersOf(pepper, config.auth)
 }

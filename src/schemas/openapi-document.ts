@@ -39,7 +39,7 @@ export function finishDocument<Document extends object>(document: Document): Doc
   const hoisted = hoist(paths, schemas)
   return {
     ...document,
-    paths: mapValues(hoisted, path => mapValues(path, addHeaders)),
+    paths: mapValues(hoisted, path => mapValues(path, operation => finishOperation(operation, schemas))),
     components: { ...components, headers: responseHeaders, schemas: Object.fromEntries([...schemas].sort(byName)) },
   }
 }
@@ -73,7 +73,20 @@ function mapping({ discriminator, oneOf }: Json, hoisted: Json): Json {
   return { discriminator: { propertyName: tag, mapping: Object.fromEntries(entries) } }
 }
 
-function addHeaders(operation: unknown): unknown {
+/** A body that may be left out says so itself; the library takes every body for required. */
+function finishBody({ requestBody }: Json, schemas: ReadonlyMap<string, unknown>): Json {
+  if (!isObject(requestBody)) return {}
+  const schema = schemas.get(nameOfBody(requestBody))
+  const mayBeAbsent = isObject(schema) && schema['x-optional'] === true
+  return { requestBody: mayBeAbsent ? { ...requestBody, required: false } : requestBody }
+}
+
+function nameOfBody({ content }: Json): string {
+  const { schema } = (content as Record<string, { schema?: Json } | undefined>)['application/json'] ?? {}
+  return String(schema?.['$ref']).split('/').at(-1) ?? ''
+}
+
+function finishOperation(operation: unknown, schemas: ReadonlyMap<string, unknown>): unknown {
   if (!isObject(operation)) return operation
   const responses = mapValues(operation['responses'], (response, status) => ({
     ...(response as object),
@@ -81,7 +94,7 @@ function addHeaders(operation: unknown): unknown {
       headersOf(Number(status), operation).map(name => [name, { $ref: `#/components/headers/${name}` }]),
     ),
   }))
-  return { ...operation, responses }
+  return { ...operation, ...finishBody(operation, schemas), responses }
 }
 
 function headersOf(status: number, operation: Json): (keyof typeof responseHeaders)[] {

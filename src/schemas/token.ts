@@ -3,7 +3,7 @@ import { OneOfTexts } from './fields.ts'
 import { tokenExamples } from './request-examples.ts'
 import { type Static, Type } from './typebox.ts'
 
-const TokenFieldsSchema = Type.Object(
+export const TokenRequestSchema = Type.Object(
   {
     scopes: Type.Optional(
       Type.Array(OneOfTexts<readonly ScopeName[]>(scopeNames), {
@@ -20,23 +20,15 @@ const TokenFieldsSchema = Type.Object(
       }),
     ),
   },
-  { additionalProperties: false },
+  { title: 'TokenRequest', 'x-optional': true, examples: tokenExamples, additionalProperties: false },
 )
-export type TokenRequest = Static<typeof TokenFieldsSchema>
-
-/** A request without a body asks for nothing in particular. */
-export const TokenRequestSchema = Type.Unsafe<TokenRequest | null>({
-  ...TokenFieldsSchema,
-  type: ['object', 'null'],
-  title: 'TokenRequest',
-  examples: tokenExamples,
-})
+export type TokenRequest = Static<typeof TokenRequestSchema>
 
 export const TokenResponseSchema = Type.Object(
   {
     access_token: Type.String({ description: 'Sent as a key is: `Authorization: Bearer <token>`.' }),
     token_type: Type.Literal('Bearer'),
-    expires_in: Type.Integer({ description: 'Seconds from now.' }),
+    expires_in: Type.Integer({ minimum: 1, description: 'Seconds from now.' }),
     expires_at: Type.String({ description: 'The same as a time, ISO 8601.' }),
     scope: Type.String({ description: 'Its scopes, separated by spaces.' }),
   },

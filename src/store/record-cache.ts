@@ -41,7 +41,7 @@ export class RecordCache<Found extends object> {
   /** A flight that is not here any more was begun before a change: its answer goes to those who wait, and is not kept. */
   readonly #flights = new Map<string, Promise<Found | null>>()
   #epoch = 0
-  /** The same for what is not there: any change may have brought it. */
+  /** The same for what is not there, which every change may have brought. */
   #missingEpoch = 0
 
   constructor(options: RecordCacheOptions<Found>) {

@@ -95,8 +95,8 @@ function expected({ scope, url }: Route, caller: Caller): 'in' | 403 {
     case 'public':
       return 'in'
     case 'any':
-      // The one thing that only a key can do: be changed for a token.
-      return url === '/auth/token' && !caller.isKey ? 403 : 'in'
+      // The one thing that only a key can do, and only one that may do something: be changed for a token.
+      return url === '/auth/token' && !(caller.isKey && caller.scopes.size > 0) ? 403 : 'in'
     default:
       return caller.scopes.has(scope) ? 'in' : 403
   }

@@ -77,6 +77,13 @@ test('a token may do less than its key, for less long, and never more', async t 
     assert.equal((await exchange(gateway, key, body)).status, 400, JSON.stringify(body))
 })
 
+test('a key in its last second, or one that may do nothing, is given no token', async t => {
+  const gateway = await build(t)
+  const ending = await exchange(gateway, await storeKey(gateway.app, { expiresAt: new Date(Date.now() + 900) }))
+  assert.equal(ending.status, 401)
+  assert.equal((await exchange(gateway, await storeKey(gateway.app, { scopes: [] }))).status, 403)
+})
+
 test('only an API key can be changed for a token', async t => {
   const gateway = await build(t)
   const { body } = await exchange(gateway, await storeKey(gateway.app))

@@ -181,18 +181,21 @@ test('K07: tokens alike for long and subjects of the same name never stand for o
   }
   const heads = new Set(callers.map(({ token }) => token.slice(0, 200)))
   assert.ok(heads.size <= 2, 'they begin alike')
-  let mixed = 0
+  const wrong: string[] = []
   for (let round = 0; round < 100; round += 1) {
     // All in flight at once, the first round all unknown.
     const chosen = Array.from({ length: 100 }, (_, index) => callers[(index * 7 + round) % callers.length])
     await Promise.all(
       chosen.map(async caller => {
-        const { accountName } = (await get(app, '/chat', caller?.token ?? '')).json()
-        if (accountName !== caller?.name) mixed += 1
+        const { statusCode, body } = await get(app, '/chat', caller?.token ?? '')
+        // A database that is too slow for its deadline on a busy machine is no mix: who is told to wait is nobody.
+        const { accountName } = JSON.parse(body)
+        if (statusCode === 200 ? accountName !== caller?.name : statusCode !== 503) wrong.push(`${statusCode} ${body}`)
       }),
     )
   }
-  assert.equal(mixed, 0)
+  assert.deepEqual(wrong, [])
+  for (const { token, name } of callers) assert.equal((await get(app, '/chat', token)).json().accountName, name)
 })
 
 test('G05: while PostgreSQL is down known JWTs and tokens go on, unknown ones get 503 and forged ones 401', async t => {

@@ -15,6 +15,7 @@ import { onEnd } from '../support/cleanup.ts'
 import { configOf } from '../support/config.ts'
 import { peppersOf } from '../support/peppers.ts'
 import { startPostgres } from '../support/postgres-server.ts'
+import { startRedis } from '../support/redis-server.ts'
 import { createDatabase } from '../support/services.ts'
 import { makeTempDir } from '../support/temp-dir.ts'
 import { until } from '../support/until.ts'
@@ -163,6 +164,29 @@ test('a revoked key stops when it is forgotten, else with the TTL', async t => {
   assert.equal((await get(app, '/chat', bearer(key))).statusCode, 200)
   app.announceChange({ kind: 'key', id: idOf(key) })
   assert.equal((await get(app, '/chat', bearer(key))).statusCode, 401)
+})
+
+test('who was away from Redis asks again for every key, and goes on serving', async t => {
+  const redis = await startRedis(t)
+  const { app } = await buildReadyAuthApp(t, await createDatabase(t), { redisUrl: redis.url })
+  const keys = await Promise.all(Array.from({ length: 5 }, () => storeKey(app)))
+  const isListening = async () => {
+    const [, count] = (await app.redis.call('PUBSUB', 'NUMSUB', 'weir:changes').catch(() => [])) as unknown[]
+    return count === 1
+  }
+  await until('changes are listened to', isListening)
+  for (const key of keys) assert.equal((await get(app, '/chat', bearer(key))).statusCode, 200)
+  await redis.kill()
+  // Told to nobody: this is what another replica did meanwhile.
+  await revokeKey(app.sql, idOf(keys[0] ?? ''))
+  for (const key of keys) assert.equal((await get(app, '/chat', bearer(key))).statusCode, 200)
+  await redis.start()
+  await until(
+    'the revoked one is refused',
+    async () => (await get(app, '/chat', bearer(keys[0] ?? ''))).statusCode === 401,
+  )
+  const statuses = await Promise.all(keys.map(async key => (await get(app, '/chat', bearer(key))).statusCode))
+  assert.deepEqual(statuses, [401, 200, 200, 200, 200])
 })
 
 test('G05: while PostgreSQL is down known keys go on, unknown ones get 503 and forged ones 401; then it heals', async t => {

@@ -89,6 +89,18 @@ const conformance: Record<string, (sql: Sql) => Promise<void>> = {
     assert.equal(account.tier, 'free')
   },
 
+  'those whose accounts would have one name are all given one, also at once': async sql => {
+    const long = `https://oidc.example.com/id/${'0'.repeat(60)}`
+    const identities = Array.from({ length: 20 }, (_, index) => ({
+      issuer: long,
+      subject: `worker of some kind ${index}`,
+    }))
+    await Promise.all(identities.map(identity => provisionAccount(sql, identity, 'free')))
+    const accounts = await Promise.all(identities.map(identity => findIdentity(sql, identity)))
+    assert.equal(new Set(accounts.map(account => account?.accountName ?? 'none')).size, 20)
+    assert.equal(accounts.includes(null), false)
+  },
+
   'a subject as long as it may be, in any writing, has an account': async sql => {
     const identity = { issuer: `https://${'i'.repeat(1000)}.example.com/`, subject: '界'.repeat(256) }
     await provisionAccount(sql, identity, 'free')

@@ -47,7 +47,7 @@ export const RotateKeySchema = Type.Object(
     ),
     name: Type.Optional(NameSchema("Of the new key; the old one's when absent.")),
   },
-  { title: 'RotateKey', ...closed, examples: [{ grace_seconds: 3600 }] },
+  { title: 'RotateKey', 'x-optional': true, ...closed, examples: [{ grace_seconds: 3600 }] },
 )
 export type RotateKey = Static<typeof RotateKeySchema>
 

@@ -9,7 +9,8 @@ export type KeySetAlgorithm = (typeof keySetAlgorithms)[number]
 const ScopeSchema = Type.Unsafe<ScopeName>(Type.String({ enum: [...scopeNames] }))
 
 /** What a token says in one of its claims; any text can be a key of YAML, and this keeps out what no claim should have. */
-const claimValuePattern = '^[^\\u0000-\\u001f\\u007f]{1,256}$'
+const visible = '[^\\u0000-\\u001f\\u007f\\ud800-\\udfff]'
+const claimValuePattern = `^${visible}{1,256}$`
 const claimValueForm = 'a value of the claim, at most 256 characters'
 
 const ClaimSchema = (options: object) => Type.String({ minLength: 1, maxLength: 256, ...options })
@@ -39,8 +40,10 @@ export const IssuerSchema = Type.Object(
   {
     issuer: Type.String({
       minLength: 1,
-      // As much as an index of the database takes.
+      // As much as an index of the database takes, and nothing that it cannot store.
       maxLength: 1024,
+      pattern: `^${visible}+$`,
+      'x-weir-form': 'text without control characters',
       description: 'The `iss` of its tokens, letter by letter.',
       examples: ['https://login.example.com/'],
     }),

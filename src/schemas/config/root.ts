@@ -101,6 +101,13 @@ const AuthSchema = Type.Object(
           'Keys the digests of API keys, at least 32 characters; made and kept in dataDir when the database is embedded.',
       }),
     ),
+    keyPepperVersion: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 61,
+        description: 'Which keyPepper that is, counted from 1; one more than there are former ones when absent.',
+      }),
+    ),
     previousKeyPeppers: Type.Array(SecretSchema({ description: 'A former keyPepper.' }), {
       default: [],
       description: 'Former values of keyPepper, oldest first: keys that were made with them go on working.',
