@@ -13,7 +13,7 @@ async function buildThrowing(t: TestContext, error: () => Error) {
   const gateway = await buildGateway(t, {
     env: { WEIR_BACKEND_URL: backend.url },
     prepare: app => {
-      app.post('/throwing/chat/completions', { schema: { hide: true } }, async () => {
+      app.post('/throwing/chat/completions', { config: { scope: 'public' }, schema: { hide: true } }, async () => {
         requests += 1
         throw error()
       })
@@ -164,7 +164,7 @@ test('an SDK tries again twice where that is of use and never where it is not', 
   const gateway = await buildGateway(t, {
     env: { WEIR_BACKEND_URL: backend.url },
     prepare: app => {
-      app.post('/:counted/chat/completions', { schema: { hide: true } }, async request => {
+      app.post('/:counted/chat/completions', { config: { scope: 'public' }, schema: { hide: true } }, async request => {
         const { 'x-kind': kind, 'x-details': details } = request.headers
         throw new WeirError(kind as ErrorName, 'Thrown.', JSON.parse(String(details)))
       })
