@@ -69,12 +69,12 @@ function buildCallers(app: FastifyInstance, { auth, tiers }: AuthOptions['config
     ttlMs: auth.keyCacheTtlMs,
     tiers,
     findKey: publicId => ask(() => findKey(app.sql, publicId, lookupTimeoutMs)),
-    findIdentity: identity => {
+    findIdentity: (identity, requestId) => {
       const tier = provisionTiers.get(identity.issuer)
       return ask(() =>
         tier === undefined
           ? findIdentity(app.sql, identity, lookupTimeoutMs)
-          : findOrProvision(app.sql, identity, { tier, timeoutMs: lookupTimeoutMs }),
+          : findOrProvision(app.sql, identity, { tier, requestId, timeoutMs: lookupTimeoutMs }),
       )
     },
   })
@@ -99,7 +99,7 @@ function buildAuthenticate(authenticator: Authenticator, lastUsed: LastUsed): on
       done(new WeirError('invalidApiKey', credential.kind === 'none' ? missingKey : invalidKey))
       return
     }
-    const verdict = authenticator.identify(credential.secret)
+    const verdict = authenticator.identify(credential.secret, request.id)
     if (!(verdict instanceof Promise)) {
       settle(request, verdict, done)
       return

@@ -40,7 +40,7 @@ async function body(app: FastifyInstance, { maxBodyBytes }: BodyOptions): Promis
     readBytes(request, payload, maxBodyBytes, (error, bytes) => {
       if (bytes === undefined) done(error)
       // Some clients name the media type of every request, also where there is no body and none is asked for.
-      else if (bytes.length === 0 && request.method === 'DELETE') done(null)
+      else if (bytes.length === 0 && takesNoBody(request)) done(null)
       else parse(request, bytes, done)
     })
   })
@@ -141,6 +141,8 @@ function findMediaFault(request: FastifyRequest): string | undefined {
   if (contentType === undefined) return 'The request has no Content-Type: send application/json.'
   return isJsonMediaType(contentType) ? undefined : 'The Content-Type must be application/json, in UTF-8.'
 }
+
+const takesNoBody = ({ method, is404 }: FastifyRequest): boolean => method === 'DELETE' || method === 'OPTIONS' || is404
 
 function hasBody({ headers }: FastifyRequest): boolean {
   return headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0'

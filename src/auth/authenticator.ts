@@ -54,22 +54,29 @@ export class Authenticator {
     this.#adminDigest = adminKey === undefined ? null : Buffer.from(hash('sha256', adminKey))
   }
 
-  /** Rejects when the database or an issuer's keys would have to be asked and do not answer. */
-  identify(presented: string): Verdict | Promise<Verdict> {
+  /**
+   * Rejects when the database or an issuer's keys would have to be asked and do not answer. The request's id is for the
+   * audit log, where an account is made for the caller.
+   */
+  identify(presented: string, requestId: string): Verdict | Promise<Verdict> {
     const digest = hash('sha256', presented)
     const proof = this.#proofs.get(digest)
-    if (proof !== undefined && isTrusted(proof)) return this.#standing(proof)
+    if (proof !== undefined && isTrusted(proof)) return this.#standing(proof, requestId)
     // By digest and before anything looks at its shape, since it may be of any length and form.
     if (this.#adminDigest !== null && timingSafeEqual(Buffer.from(digest), this.#adminDigest)) return adminPrincipal
-    if (looksLikeJwt(presented)) return this.#verify(presented, digest)
+    if (looksLikeJwt(presented)) return this.#verify({ presented, digest, requestId })
     const identity = parseApiKey(this.#options.peppers, presented)
     if (identity === null) return null
-    return this.#standing(this.#keep(digest, { kind: 'key', ...identity }))
+    return this.#standing(this.#keep(digest, { kind: 'key', ...identity }), requestId)
   }
 
-  async #verify(presented: string, digest: string): Promise<Verdict> {
+  async #verify({
+    presented,
+    digest,
+    requestId,
+  }: Readonly<Record<'presented' | 'digest' | 'requestId', string>>): Promise<Verdict> {
     const proof = await this.#options.verifyToken(presented)
-    return proof && (await this.#standing(this.#keep(digest, proof)))
+    return proof && (await this.#standing(this.#keep(digest, proof), requestId))
   }
 
   #keep(digest: string, proof: Proof): Proof {
@@ -80,9 +87,9 @@ export class Authenticator {
     return proof
   }
 
-  #standing(proof: Proof): Verdict | Promise<Verdict> {
+  #standing(proof: Proof, requestId: string): Verdict | Promise<Verdict> {
     const known = this.#options.callers.peek(proof, Date.now())
-    return known === undefined ? this.#options.callers.resolve(proof) : known
+    return known === undefined ? this.#options.callers.resolve(proof, requestId) : known
   }
 }
 

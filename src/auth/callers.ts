@@ -11,7 +11,7 @@ import {
   principalOfKey,
   type TierGrants,
 } from '../domain/standing.ts'
-import type { Identity } from '../store/callers.ts'
+import type { Identity } from '../store/accounts.ts'
 import { RecordCache } from '../store/record-cache.ts'
 
 export interface CallersOptions {
@@ -20,7 +20,7 @@ export interface CallersOptions {
   /** Both reject when the database cannot say. */
   readonly findKey: (publicId: string) => Promise<KeyStanding | null>
   /** Where an issuer's callers are to be given accounts, whoever has none has got one by then. */
-  readonly findIdentity: (identity: Identity) => Promise<AccountStanding | null>
+  readonly findIdentity: (identity: Identity, requestId: string) => Promise<AccountStanding | null>
 }
 
 /** The principal that was made of a proof, and of what; another standing makes another one. */
@@ -40,7 +40,8 @@ export class Callers {
     const { ttlMs, findKey, findIdentity } = options
     const groupOf = ({ accountId }: AccountStanding) => accountId
     this.#keys = new RecordCache({ ttlMs, load: findKey, groupOf })
-    this.#identities = new RecordCache({ ttlMs, load: id => findIdentity(identityOf(id)), groupOf })
+    const load = (id: string, requestId: string) => findIdentity(identityOf(id), requestId)
+    this.#identities = new RecordCache({ ttlMs, load, groupOf })
   }
 
   /** The principal, null for nobody, undefined where the database has to be asked. */
@@ -55,12 +56,12 @@ export class Callers {
   }
 
   /** The same, by asking the database. Rejects when it cannot say and nothing is remembered. */
-  async resolve(proof: Proof): Promise<Principal | null> {
+  async resolve(proof: Proof, requestId: string): Promise<Principal | null> {
     if (proof.kind === 'identity') {
-      const account = await this.#identities.resolve(idOf(proof))
+      const account = await this.#identities.resolve(idOf(proof), requestId)
       return account && this.#judgeIdentity(proof, account)
     }
-    const key = await this.#keys.resolve(keyIdOf(proof))
+    const key = await this.#keys.resolve(keyIdOf(proof), requestId)
     return key && this.#judgeKey(proof, key, Date.now())
   }
 

@@ -53,7 +53,9 @@ create table audit_log (
   after jsonb,
   request_id text
 );
-create index audit_log_target on audit_log (target_kind, target_id, id);
+create index audit_log_target on audit_log (target_id, id);
+create index audit_log_actor on audit_log (actor_id, id);
+create index audit_log_action on audit_log (action, id);
 
 create function weir_refuse_change() returns trigger language plpgsql as $$
 begin

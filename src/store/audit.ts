@@ -1,6 +1,6 @@
 /** The audit log. Whatever changes an account or a key writes its entries in the same statement, by `writeAudit`. */
 import type { ISql, JSONValue, PendingQuery, Row } from 'postgres'
-import { makeTimeOrderedId } from '../domain/time-ordered-id.ts'
+import { firstIdAt, makeTimeOrderedId } from '../domain/time-ordered-id.ts'
 import type { ActorKind, AuditAction, Snapshot, TargetKind } from '../schemas/admin/audit.ts'
 import { withDeadline } from './deadline.ts'
 
@@ -76,7 +76,10 @@ interface AuditRow extends Omit<AuditEntry, 'author' | 'target'> {
   readonly targetId: string
 }
 
-/** Entries, newest first, `limit` at most, of those older than the entry with the id `before`. */
+/**
+ * Entries, newest first, `limit` at most, of those older than the entry with the id `before`. An entry's id begins with its
+ * time, so that a range of time is one of the primary key.
+ */
 export async function listAudit(
   sql: ISql,
   filter: AuditFilter,
@@ -94,8 +97,8 @@ export async function listAudit(
       ${actorKind === null ? sql`` : sql`and actor_kind = ${actorKind}`}
       ${actorId === null ? sql`` : sql`and actor_id = ${actorId}`}
       ${action === null ? sql`` : sql`and action = ${action}`}
-      ${since === null ? sql`` : sql`and at >= ${since}`}
-      ${until === null ? sql`` : sql`and at < ${until}`}
+      ${since === null ? sql`` : sql`and id >= ${firstIdAt(since.getTime())}::uuid`}
+      ${until === null ? sql`` : sql`and id < ${firstIdAt(until.getTime())}::uuid`}
     order by id desc
     limit ${limit}`)
   return rows.map(({ actorKind: kind, actorId: id, actorAccount: account, requestId, ...row }) => ({

@@ -1,14 +1,9 @@
 /** The look-ups of authentication: what stands behind a key, and behind who an issuer's token speaks for. */
-import postgres, { type ISql } from 'postgres'
+import type { ISql } from 'postgres'
 import type { AccountStanding, KeyStanding } from '../domain/standing.ts'
 import { makeTimeOrderedId } from '../domain/time-ordered-id.ts'
+import { type Identity, insertAccount } from './accounts.ts'
 import { defaultDeadlineMs, withDeadline } from './deadline.ts'
-
-/** Whom a token of an issuer speaks for. */
-export interface Identity {
-  readonly issuer: string
-  readonly subject: string
-}
 
 export async function findKey(
   sql: ISql,
@@ -42,59 +37,48 @@ export async function findIdentity(
   return account ?? null
 }
 
-/** Finds the account of an identity; makes it, of this tier, where there is none. */
+export interface Provision {
+  readonly tier: string
+  /** The request that brought the token. */
+  readonly requestId: string
+  readonly timeoutMs: number
+}
+
+/** Finds the account of an identity; makes it where there is none. */
 export async function findOrProvision(
   sql: ISql,
   identity: Identity,
-  { tier, timeoutMs }: { readonly tier: string; readonly timeoutMs: number },
+  provision: Provision,
 ): Promise<AccountStanding | null> {
-  const known = await findIdentity(sql, identity, timeoutMs)
+  const known = await findIdentity(sql, identity, provision.timeoutMs)
   if (known !== null) return known
-  await provisionAccount(sql, identity, tier)
-  return await findIdentity(sql, identity, timeoutMs)
+  await provisionAccount(sql, identity, provision)
+  return await findIdentity(sql, identity, provision.timeoutMs)
 }
 
-const uniqueViolation = '23505'
 /** Leaves room for an id behind it. */
 const maxNameLength = 90
 
 /**
- * Makes the account of somebody who came with a token, unless there is one. The account, its identity and the entry in
- * the audit log are one statement: all of it or nothing. It is named after issuer and subject, so that nobody gets the
- * name of an account that somebody else means; a name that is taken all the same gets the id behind it.
+ * Makes the account of somebody who came with a token, unless another replica is faster. It is named after issuer and
+ * subject, so that nobody gets the name of an account that somebody else means; where a name is taken all the same, the
+ * id comes behind it.
  */
-export async function provisionAccount(sql: ISql, identity: Identity, tier: string): Promise<void> {
-  try {
-    await withDeadline(provision(sql, identity, tier))
-  } catch (error) {
-    const taken = error instanceof postgres.PostgresError && error.code === uniqueViolation
-    if (!taken) throw error
-    // Another replica was faster: with this identity, or with another one of the same name, which it sees by now.
-    if (error.constraint_name === 'accounts_name') await withDeadline(provision(sql, identity, tier))
-  }
-}
-
-function provision(sql: ISql, { issuer, subject }: Identity, tier: string) {
+export async function provisionAccount(
+  sql: ISql,
+  identity: Identity,
+  { tier, requestId }: Omit<Provision, 'timeoutMs'>,
+): Promise<void> {
+  const { issuer, subject } = identity
+  const id = makeTimeOrderedId(Date.now())
   // Nothing invisible: the name is what administrators tell accounts by.
-  const name = `${issuer} ${subject}`.replace(/\p{C}/gu, '?').slice(0, maxNameLength).toWellFormed()
-  const nowMs = Date.now()
-  const [id, entryId] = [makeTimeOrderedId(nowMs), makeTimeOrderedId(nowMs)]
-  return sql`
-    with free as (
-      select ${name}::text || case
-        when exists (select from accounts where name = ${name} and deleted_at is null) then ${` ${id}`}::text
-        else ''
-      end as name
-      where not exists (select from account_identities where issuer = ${issuer} and subject = ${subject})
-    ), account as (
-      insert into accounts (id, name, tier) select ${id}::uuid, name, ${tier} from free returning *
-    ), identity as (
-      insert into account_identities (issuer, subject, account_id) select ${issuer}, ${subject}, id from account
-      returning issuer, subject
-    )
-    insert into audit_log (id, actor_kind, actor_id, actor_account, action, target_kind, target_id, after)
-    select ${entryId}::uuid, 'jwt', ${`${issuer} ${subject}`}, a.id, 'account.create', 'account', a.id::text,
-           jsonb_build_object('id', a.id, 'name', a.name, 'tier', a.tier, 'status', a.status,
-             'identities', jsonb_build_array(jsonb_build_object('issuer', i.issuer, 'subject', i.subject)))
-    from account a, identity i`
+  const name = `${issuer} ${subject}`
+    .normalize()
+    .replace(/[\p{C}\p{Zl}\p{Zp}]/gu, '?')
+    .slice(0, maxNameLength)
+  const author = { kind: 'jwt', id: `${issuer} ${subject}`, account: id, requestId } as const
+  for (const free of [name.toWellFormed().trim(), `${name.toWellFormed()} ${id}`]) {
+    const outcome = await insertAccount(sql, { id, name: free, tier, identities: [identity] }, author)
+    if (outcome !== 'name-taken') return
+  }
 }

@@ -18,8 +18,11 @@ type Absence = Pick<Entry<null>, 'freshUntilMs' | 'epoch'>
 
 export interface RecordCacheOptions<Found> {
   readonly ttlMs: number
-  /** Looks an id up; null where there is nothing. A rejection means that the database cannot say. */
-  readonly load: (id: string) => Promise<Found | null>
+  /**
+   * Looks an id up for a request, by its id, which is the first of those that wait; null where there is nothing. A rejection
+   * means that the database cannot say.
+   */
+  readonly load: (id: string, requestId: string) => Promise<Found | null>
   /** What a record belongs to, so that all that belongs to it can be forgotten at once. */
   readonly groupOf: (found: Found) => string
   /** Milliseconds of a clock that only goes forward. */
@@ -71,13 +74,13 @@ export class RecordCache<Found extends object> {
   }
 
   /** Asks the database, once for all who ask at the same time. Rejects when it cannot say and nothing is remembered. */
-  resolve(id: string): Promise<Found | null> {
+  resolve(id: string, requestId: string): Promise<Found | null> {
     const flying = this.#flights.get(id)
     if (flying !== undefined) return flying
     const askedAtMs = this.#clock()
     const isCurrent = () => this.#flights.get(id) === flight
     const flight: Promise<Found | null> = this.#options
-      .load(id)
+      .load(id, requestId)
       .then(
         found => {
           if (isCurrent()) this.#keep(id, found, askedAtMs)

@@ -52,7 +52,7 @@ test('a proof is asked for once, and from then on its principal is the same obje
   const { callers, asked } = build()
   for (const proof of proofs) {
     assert.equal(callers.peek(proof, Date.now()), proof === byToken ? callers.peek(byToken, Date.now()) : undefined)
-    const principal = await callers.resolve(proof)
+    const principal = await callers.resolve(proof, 'req_1')
     assert.equal(principal?.accountName, 'acme')
     assert.equal(callers.peek(proof, Date.now()), principal)
   }
@@ -64,7 +64,7 @@ test('a proof is asked for once, and from then on its principal is the same obje
 test('what each may do is what key or issuer and tier both allow', async () => {
   const { callers } = build()
   const scopes = async (proof: KeyProof | TokenProof | IdentityProof) => [
-    ...((await callers.resolve(proof))?.scopes ?? []),
+    ...((await callers.resolve(proof, 'req_1'))?.scopes ?? []),
   ]
   assert.deepEqual(await scopes(byKey), ['chat', 'models'])
   assert.deepEqual(await scopes(byToken), ['chat'])
@@ -74,7 +74,7 @@ test('what each may do is what key or issuer and tier both allow', async () => {
 test('a token and a JWT end at their own time, a key at its own, whatever is remembered', async () => {
   const { callers, stored } = build()
   stored.key = { ...key, expiresAt: new Date(farMs - 1000) }
-  for (const proof of proofs) await callers.resolve(proof)
+  for (const proof of proofs) await callers.resolve(proof, 'req_1')
   for (const [proof, endsAtMs] of [
     [byKey, farMs - 1000],
     [byToken, farMs - 1000],
@@ -87,15 +87,15 @@ test('a token and a JWT end at their own time, a key at its own, whatever is rem
 
 test('the digest of another key of the same id is nobody, and takes nothing from the right one', async () => {
   const { callers } = build()
-  assert.equal(await callers.resolve({ ...byKey, digest: Buffer.alloc(32, 2) }), null)
-  assert.ok(await callers.resolve(byKey))
+  assert.equal(await callers.resolve({ ...byKey, digest: Buffer.alloc(32, 2) }, 'req_1'), null)
+  assert.ok(await callers.resolve(byKey, 'req_1'))
 })
 
 test('a change of the key ends key and token, one of the account all three, and a doubt has all asked again', async () => {
   const { callers, stored, asked } = build()
   const peeks = () => proofs.map(proof => callers.peek(proof, Date.now()) !== undefined)
   const learn = async () => {
-    for (const proof of proofs) await callers.resolve(proof)
+    for (const proof of proofs) await callers.resolve(proof, 'req_1')
     assert.deepEqual(peeks(), [true, true, true])
   }
   await learn()
@@ -111,6 +111,6 @@ test('a change of the key ends key and token, one of the account all three, and 
   stored.key = { ...key, accountStatus: 'suspended' }
   stored.account = { ...account, accountStatus: 'suspended' }
   const before = asked()
-  for (const proof of proofs) assert.equal(await callers.resolve(proof), null)
+  for (const proof of proofs) assert.equal(await callers.resolve(proof, 'req_1'), null)
   assert.equal(asked() - before, 3)
 })

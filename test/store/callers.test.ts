@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import type { Sql } from 'postgres'
 import { makeApiKey } from '../../src/domain/api-key.ts'
 import { makeTimeOrderedId } from '../../src/domain/time-ordered-id.ts'
-import { defaultAccount } from '../../src/store/accounts.ts'
+import { accountSnapshot, defaultAccount, findAccountById } from '../../src/store/accounts.ts'
 import { findIdentity, findKey, provisionAccount } from '../../src/store/callers.ts'
 import { insertKey } from '../../src/store/keys.ts'
 import { databaseKinds, openTestDatabase } from '../support/databases.ts'
@@ -56,13 +56,15 @@ const conformance: Record<string, (sql: Sql) => Promise<void>> = {
 
   'who comes first is given an account once, with an entry in the audit log': async sql => {
     const identity = { issuer, subject: 'auth0|42' }
-    await Promise.all(Array.from({ length: 5 }, () => provisionAccount(sql, identity, 'premium')))
+    await Promise.all(
+      Array.from({ length: 5 }, () => provisionAccount(sql, identity, { tier: 'premium', requestId: 'req_1' })),
+    )
     const account = await findIdentity(sql, identity)
     assert.deepEqual([account?.tier, account?.accountName], ['premium', `${issuer} auth0|42`])
     const [{ made } = { made: 0 }] = await sql`select count(*)::int as made from accounts where tier = 'premium'`
     assert.equal(made, 1)
     const entries = await sql`
-      select actor_kind, actor_id, actor_account, action, target_id, before, after from audit_log
+      select actor_kind, actor_id, actor_account, action, target_id, before, after, request_id from audit_log
       where target_id = ${account?.accountId ?? ''}`
     assert.equal(entries.length, 1)
     const { after, ...entry } = entries[0] ?? {}
@@ -73,15 +75,17 @@ const conformance: Record<string, (sql: Sql) => Promise<void>> = {
       action: 'account.create',
       target_id: account?.accountId,
       before: null,
+      request_id: 'req_1',
     })
-    assert.deepEqual(after.identities, [identity])
+    const stored = await findAccountById(sql, account?.accountId ?? '')
+    assert.deepEqual(after, stored && accountSnapshot(stored))
   },
 
   'nobody is given the account of a name that is taken': async sql => {
     const identity = { issuer, subject: 'me' }
     const id = makeTimeOrderedId(Date.now())
     await sql`insert into accounts (id, name, tier) values (${id}, ${`${issuer} me`}, 'enterprise')`
-    await provisionAccount(sql, identity, 'free')
+    await provisionAccount(sql, identity, { tier: 'free', requestId: 'req_1' })
     const account = await findIdentity(sql, identity)
     assert.ok(account)
     assert.notEqual(account.accountId, id)
@@ -95,7 +99,7 @@ const conformance: Record<string, (sql: Sql) => Promise<void>> = {
       issuer: long,
       subject: `worker of some kind ${index}`,
     }))
-    await Promise.all(identities.map(identity => provisionAccount(sql, identity, 'free')))
+    await Promise.all(identities.map(identity => provisionAccount(sql, identity, { tier: 'free', requestId: 'req_1' })))
     const accounts = await Promise.all(identities.map(identity => findIdentity(sql, identity)))
     assert.equal(new Set(accounts.map(account => account?.accountName ?? 'none')).size, 20)
     assert.equal(accounts.includes(null), false)
@@ -103,7 +107,7 @@ const conformance: Record<string, (sql: Sql) => Promise<void>> = {
 
   'a subject as long as it may be, in any writing, has an account': async sql => {
     const identity = { issuer: `https://${'i'.repeat(1000)}.example.com/`, subject: '界'.repeat(256) }
-    await provisionAccount(sql, identity, 'free')
+    await provisionAccount(sql, identity, { tier: 'free', requestId: 'req_1' })
     assert.equal((await findIdentity(sql, identity))?.tier, 'free')
   },
 }

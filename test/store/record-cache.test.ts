@@ -30,7 +30,7 @@ function build() {
     answers,
     pass,
     peek: () => cache.peek('the-id'),
-    resolve: () => cache.resolve('the-id'),
+    resolve: () => cache.resolve('the-id', 'req_1'),
     asked: () => asked,
   }
 }
@@ -43,7 +43,7 @@ async function buildKnowing(records: readonly Entry[]) {
     groupOf: ({ group }: Entry) => group,
     load: async id => known.get(id) ?? null,
   })
-  for (const id of known.keys()) await cache.resolve(id)
+  for (const id of known.keys()) await cache.resolve(id, 'req_1')
   return cache
 }
 
@@ -217,13 +217,13 @@ test('many are doubted and forgotten by group without a walk over all of them', 
 
 test('what it holds is bounded', async () => {
   const absent = await buildKnowing([])
-  for (let index = 0; index < 12_000; index += 1) await absent.resolve(`nothing ${index}`)
+  for (let index = 0; index < 12_000; index += 1) await absent.resolve(`nothing ${index}`, 'req_1')
   assert.equal(absent.size, 10_000)
   const records = Array.from({ length: 50_100 }, (_, index) => ({ id: `id ${index}`, group: `group ${index % 10}` }))
   const cache = await buildKnowing(records)
   assert.equal(cache.size, 50_000)
   // Strangers push out nobody, and who was pushed out is in no group any more.
-  for (let index = 0; index < 12_000; index += 1) await cache.resolve(`nothing ${index}`)
+  for (let index = 0; index < 12_000; index += 1) await cache.resolve(`nothing ${index}`, 'req_1')
   assert.equal(cache.size, 60_000)
   cache.forgetGroup('group 1')
   assert.equal(cache.size, 55_000)

@@ -94,3 +94,13 @@ test('npx weir keys: without a server it makes the database, beside one it asks 
   assert.equal((await gateway.exit).code, 0)
   assert.deepEqual(gateway.stderr, [])
 })
+
+test('whoever stops reading, as `| head` does, is no reason for a stack', async () => {
+  const script = `"${process.execPath}" scripts/weir.js check-config | head -c 0; echo "\${PIPESTATUS[0]}"`
+  const { stdout, stderr } = await new Promise<Outcome>(resolve => {
+    execFile('bash', ['-c', script], { cwd: root, encoding: 'utf8' }, (_error, stdout, stderr) =>
+      resolve({ code: 0, stdout, stderr }),
+    )
+  })
+  assert.deepEqual([stdout.trim(), stderr], ['0', ''])
+})
