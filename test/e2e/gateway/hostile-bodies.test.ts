@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { request as httpRequest } from 'node:http'
 import { describe, test } from 'node:test'
 import { gzipSync } from 'node:zlib'
-import { hello } from '../support/api-error.ts'
-import { adminKey } from '../support/gateway.ts'
-import { boundMs, buildTarget, checkPlain, withinBounds } from '../support/hostile.ts'
-import { costlyBodies, refusedBodies } from '../support/hostile-bodies.ts'
+import { hello } from '../../support/api-error.ts'
+import { adminKey } from '../../support/gateway.ts'
+import { boundMs, buildTarget, checkPlain, withinBounds } from '../../support/hostile.ts'
+import { costlyBodies, refusedBodies } from '../../support/hostile-bodies.ts'
 
 const limit = 8 * 1024 * 1024
 

@@ -1,11 +1,19 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { APIError } from 'openai'
-import { diesAfter, endsEarly, fillsContext, hangsUp, inTurn, omitsDone, stallsAfter } from '../support/behaviours.ts'
-import { chat } from '../support/completion.ts'
-import { llamaServer, vllmServer } from '../support/engines.ts'
-import type { Behaviour } from '../support/exchange.ts'
-import { startFaultProxy } from '../support/fault-proxy.ts'
+import {
+  diesAfter,
+  endsEarly,
+  fillsContext,
+  hangsUp,
+  inTurn,
+  omitsDone,
+  stallsAfter,
+} from '../../support/behaviours.ts'
+import { chat } from '../../support/completion.ts'
+import { llamaServer, vllmServer } from '../../support/engines.ts'
+import type { Behaviour } from '../../support/exchange.ts'
+import { startFaultProxy } from '../../support/fault-proxy.ts'
 import {
   ask,
   errorOf,
@@ -16,9 +24,9 @@ import {
   readStream,
   requestLine,
   streamQuestion,
-} from '../support/inference.ts'
-import type { RawEvent } from '../support/raw-client.ts'
-import { startScriptedBackend } from '../support/scripted-backend.ts'
+} from '../../support/inference.ts'
+import type { RawEvent } from '../../support/raw-client.ts'
+import { startScriptedBackend } from '../../support/scripted-backend.ts'
 
 const maxEndMs = 100
 

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { neverAnswers, stallsAfter } from '../support/behaviours.ts'
-import { chat } from '../support/completion.ts'
-import { llamaServer, vllmServer } from '../support/engines.ts'
-import type { Behaviour } from '../support/exchange.ts'
-import type { Gateway } from '../support/gateway.ts'
+import { neverAnswers, stallsAfter } from '../../support/behaviours.ts'
+import { chat } from '../../support/completion.ts'
+import { llamaServer, vllmServer } from '../../support/engines.ts'
+import type { Behaviour } from '../../support/exchange.ts'
+import type { Gateway } from '../../support/gateway.ts'
 import {
   ask,
   chatChunk,
@@ -16,9 +16,9 @@ import {
   requestLine,
   type StreamSeen,
   streamQuestion,
-} from '../support/inference.ts'
-import type { RawEvent } from '../support/raw-client.ts'
-import { startScriptedBackend } from '../support/scripted-backend.ts'
+} from '../../support/inference.ts'
+import type { RawEvent } from '../../support/raw-client.ts'
+import { startScriptedBackend } from '../../support/scripted-backend.ts'
 
 /** Reads a stream and how long it was silent (but for comments) before it ended. */
 async function readStalled(t: TestContext, gateway: Gateway): Promise<{ seen: StreamSeen; silentMs: number }> {

@@ -3,9 +3,9 @@ import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { after, before, describe, test } from 'node:test'
 import type { FastifyInstance } from 'fastify'
-import { buildBodyApp } from '../support/body-app.ts'
-import { costlyBodies, refusedBodies } from '../support/hostile-bodies.ts'
-import { invalidTexts, validTexts } from '../support/json-corpus.ts'
+import { buildBodyApp } from '../../support/body-app.ts'
+import { costlyBodies, refusedBodies } from '../../support/hostile-bodies.ts'
+import { invalidTexts, validTexts } from '../../support/json-corpus.ts'
 
 /** A body may take this long, and hold the loop this long at once: time of the thread itself, as if it had a core alone. */
 const boundMs = 50
@@ -90,7 +90,7 @@ describe('H07 bodies that cost as much as any that pass', () => {
     test(`H07 ${name}: at most 64 MiB of memory`, async () => {
       const build = costlyBodies[name]
       assert.ok(build !== undefined)
-      const child = fork(new URL('../support/body-server.ts', import.meta.url))
+      const child = fork(new URL('../../support/body-server.ts', import.meta.url))
       const [{ url, maxRssKb: before }] = await once(child, 'message')
       const headers = { 'content-type': 'application/json' }
       const response = await fetch(`${url}/any`, { method: 'POST', headers, body: new Uint8Array(build()) })

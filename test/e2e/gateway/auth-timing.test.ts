@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { makeApiKey } from '../../src/domain/api-key.ts'
-import { buildReadyAuthApp, storeKey } from '../support/auth-app.ts'
-import { createDatabase } from '../support/services.ts'
+import { makeApiKey } from '../../../src/domain/api-key.ts'
+import { buildReadyAuthApp, storeKey } from '../../support/auth-app.ts'
+import { createDatabase } from '../../support/services.ts'
 
 const pairs = 400
 /** As the row has it. */

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { endlessLine } from '../support/behaviours.ts'
-import { llamaServer } from '../support/engines.ts'
-import type { Behaviour } from '../support/exchange.ts'
-import { adminKey } from '../support/gateway.ts'
-import { startGateway } from '../support/gateway-process.ts'
-import { ask, chatChunk, errorOf, gatewayBefore, question, readStream } from '../support/inference.ts'
-import { startScriptedBackend } from '../support/scripted-backend.ts'
-import { createDatabase } from '../support/services.ts'
+import { endlessLine } from '../../support/behaviours.ts'
+import { llamaServer } from '../../support/engines.ts'
+import type { Behaviour } from '../../support/exchange.ts'
+import { adminKey } from '../../support/gateway.ts'
+import { startGateway } from '../../support/gateway-process.ts'
+import { ask, chatChunk, errorOf, gatewayBefore, question, readStream } from '../../support/inference.ts'
+import { startScriptedBackend } from '../../support/scripted-backend.ts'
+import { createDatabase } from '../../support/services.ts'
 
 const mib = 1024 * 1024
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import fc from 'fast-check'
-import { startJwksServer } from '../support/jwks-server.ts'
+import { startJwksServer } from '../../support/jwks-server.ts'
 import {
   type App,
   audience,
@@ -15,10 +15,10 @@ import {
   published,
   rsa,
   secret,
-} from '../support/jwt-app.ts'
-import { hostileTokens } from '../support/jwt-corpus.ts'
-import { goodClaims, type Issuers } from '../support/jwt-corpus-claims.ts'
-import { jwkOf, signHs256, signJwt } from '../support/jwt-maker.ts'
+} from '../../support/jwt-app.ts'
+import { hostileTokens } from '../../support/jwt-corpus.ts'
+import { goodClaims, type Issuers } from '../../support/jwt-corpus-claims.ts'
+import { jwkOf, signHs256, signJwt } from '../../support/jwt-maker.ts'
 
 async function corpusFor(t: TestContext, app: App) {
   const trap = await startJwksServer(t, [jwkOf(rsa, 'rsa')])

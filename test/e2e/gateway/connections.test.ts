@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { delayed, hangsUp } from '../support/behaviours.ts'
-import { chat } from '../support/completion.ts'
-import { llamaServer, openaiServer, vllmServer } from '../support/engines.ts'
-import { eventually } from '../support/eventually.ts'
-import type { Behaviour } from '../support/exchange.ts'
+import { delayed, hangsUp } from '../../support/behaviours.ts'
+import { chat } from '../../support/completion.ts'
+import { llamaServer, openaiServer, vllmServer } from '../../support/engines.ts'
+import { eventually } from '../../support/eventually.ts'
+import type { Behaviour } from '../../support/exchange.ts'
 import {
   ask,
   chatChunk,
@@ -14,8 +14,8 @@ import {
   readStream,
   requestLine,
   streamQuestion,
-} from '../support/inference.ts'
-import { startScriptedBackend } from '../support/scripted-backend.ts'
+} from '../../support/inference.ts'
+import { startScriptedBackend } from '../../support/scripted-backend.ts'
 
 const chatPath = '/v1/chat/completions'
 

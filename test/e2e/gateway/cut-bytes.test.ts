@@ -1,12 +1,20 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { replay } from '../support/behaviours.ts'
-import { llamaServer } from '../support/engines.ts'
-import type { Behaviour } from '../support/exchange.ts'
-import { startFaultProxy } from '../support/fault-proxy.ts'
-import { ask, chatChunk, gatewayBefore, type Json, question, readStream, streamQuestion } from '../support/inference.ts'
-import { recordedEvents } from '../support/recording.ts'
-import { startScriptedBackend } from '../support/scripted-backend.ts'
+import { replay } from '../../support/behaviours.ts'
+import { llamaServer } from '../../support/engines.ts'
+import type { Behaviour } from '../../support/exchange.ts'
+import { startFaultProxy } from '../../support/fault-proxy.ts'
+import {
+  ask,
+  chatChunk,
+  gatewayBefore,
+  type Json,
+  question,
+  readStream,
+  streamQuestion,
+} from '../../support/inference.ts'
+import { recordedEvents } from '../../support/recording.ts'
+import { startScriptedBackend } from '../../support/scripted-backend.ts'
 
 const texts = ['Grüße', ' 🌊 über', ' das "Wehr"\\', ' \u2028 data: x\n\ndata: y', ' \r\n', '.']
 const events = [...texts.map(text => chatChunk(text)), chatChunk('', 'stop')]

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { chat } from '../support/completion.ts'
-import { llamaServer, vllmServer } from '../support/engines.ts'
-import { eventually } from '../support/eventually.ts'
-import type { Behaviour, Exchange } from '../support/exchange.ts'
-import type { Gateway } from '../support/gateway.ts'
+import { chat } from '../../support/completion.ts'
+import { llamaServer, vllmServer } from '../../support/engines.ts'
+import { eventually } from '../../support/eventually.ts'
+import type { Behaviour, Exchange } from '../../support/exchange.ts'
+import type { Gateway } from '../../support/gateway.ts'
 import {
   ask,
   chatChunk,
@@ -16,9 +16,9 @@ import {
   type StreamSeen,
   sendQuestion,
   streamQuestion,
-} from '../support/inference.ts'
-import { connectRaw } from '../support/raw-client.ts'
-import { type ScriptedBackend, startScriptedBackend } from '../support/scripted-backend.ts'
+} from '../../support/inference.ts'
+import { connectRaw } from '../../support/raw-client.ts'
+import { type ScriptedBackend, startScriptedBackend } from '../../support/scripted-backend.ts'
 
 /** So many events of 64 KiB, and the end; `Connection: close` and a FIN behind it where `closes`. */
 function pours(events: number, { closes = true, done = true } = {}): Behaviour {

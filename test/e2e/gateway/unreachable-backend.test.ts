@@ -4,11 +4,11 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { createInterface } from 'node:readline'
 import { type TestContext, test } from 'node:test'
-import { onEnd } from '../support/cleanup.ts'
-import { eventually } from '../support/eventually.ts'
-import { startFaultProxy } from '../support/fault-proxy.ts'
-import { ask, errorOf, gatewayBefore, question, requestLine, streamQuestion } from '../support/inference.ts'
-import { startScriptedBackend } from '../support/scripted-backend.ts'
+import { onEnd } from '../../support/cleanup.ts'
+import { eventually } from '../../support/eventually.ts'
+import { startFaultProxy } from '../../support/fault-proxy.ts'
+import { ask, errorOf, gatewayBefore, question, requestLine, streamQuestion } from '../../support/inference.ts'
+import { startScriptedBackend } from '../../support/scripted-backend.ts'
 
 test('a backend that refuses connections is a 502 at once, and serves again when it is back', async t => {
   const backend = await startScriptedBackend(t)

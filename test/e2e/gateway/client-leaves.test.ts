@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { type TestContext, test } from 'node:test'
-import { llamaServer, vllmServer } from '../support/engines.ts'
-import { eventually } from '../support/eventually.ts'
+import { llamaServer, vllmServer } from '../../support/engines.ts'
+import { eventually } from '../../support/eventually.ts'
 import {
   ask,
   gatewayBefore,
@@ -12,9 +12,9 @@ import {
   requestLine,
   sendQuestion,
   streamQuestion,
-} from '../support/inference.ts'
-import { connectRaw } from '../support/raw-client.ts'
-import { type ScriptedBackend, startScriptedBackend } from '../support/scripted-backend.ts'
+} from '../../support/inference.ts'
+import { connectRaw } from '../../support/raw-client.ts'
+import { type ScriptedBackend, startScriptedBackend } from '../../support/scripted-backend.ts'
 
 const maxCloseMs = 50
 
