@@ -1,6 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { findGrantLack, findLimitLack, overlayLimits } from '../domain/authority.ts'
-import type { Grant } from '../domain/key-grant.ts'
+import { findLack } from '../domain/authority.ts'
 import { makeTimeOrderedId } from '../domain/time-ordered-id.ts'
 import type { AccountView, CreateAccount, ListAccounts, UpdateAccount } from '../schemas/admin/accounts.ts'
 import type { Page } from '../schemas/admin/list.ts'
@@ -17,7 +16,7 @@ import {
 } from '../store/accounts.ts'
 import { retryStale, timeOfChange } from '../store/change-outcome.ts'
 import { revokeKeysOf } from '../store/keys.ts'
-import { type Actor, authorityOf, authorOf } from './actor.ts'
+import { type Actor, authorOf } from './actor.ts'
 import {
   conflict,
   findAccount,
@@ -31,7 +30,7 @@ import {
 } from './context.ts'
 import { type Creation, type CreationRequest, makeOnce, originOf } from './creation.ts'
 import { byId, readPage } from './page.ts'
-import { limitsOfTier, type Tier } from './tier-views.ts'
+import { authorityOf, powerOfAccount } from './powers.ts'
 
 const defaultTier = 'free'
 
@@ -93,7 +92,7 @@ async function create(
     const made = { createdAt: now, updatedAt: now, deletedAt: null, version: '' }
     const given = { name, tier, status, limits: limits ?? {}, identities: sortIdentities(identities), metadata }
     const account: Account = { id: makeTimeOrderedId(now.getTime()), ...given, ...made }
-    requireToGive(context, actor, { before: null, after: account })
+    await requireToGive(context, actor, { before: null, after: account })
     if (await findAccountByName(sql, name)) throw nameTaken(name)
     const outcome = await insertAccount(sql, { ...account, origin }, authorOf(actor))
     if (outcome === 'identity-taken') throw identityTaken()
@@ -114,7 +113,7 @@ async function update(
     if (isDeepStrictEqual(after, before)) return accountSnapshot(before)
     if (after.tier !== before.tier) getTier(context, after.tier)
     if (after.name !== before.name) await requireFreeName(context, before, after.name)
-    requireToGive(context, actor, { before, after })
+    await requireToGive(context, actor, { before, after })
     const changed = { ...after, updatedAt: timeOfChange(before) }
     const outcome = await updateAccount(context.sql, { before, after: changed }, authorOf(actor))
     if (outcome === 'identity-taken') throw identityTaken()
@@ -164,25 +163,21 @@ async function remove(context: OperationsContext, actor: Actor, idOrName: string
   return accountSnapshot(deleted)
 }
 
-const grantOf = (tier: Tier | undefined): Grant => ({ scopes: new Set(tier?.scopes), models: tier?.models ?? [] })
-
 /**
  * Refuses to give an account more than the caller has. What it had before is not the caller's gift, unless it could not be
  * used, being suspended, or not by those whose tokens are to speak for it from now on.
  */
-function requireToGive(
-  { tiers }: OperationsContext,
+async function requireToGive(
+  context: OperationsContext,
   actor: Actor,
   { before, after }: { before: Account | null; after: Account },
-): void {
-  const authority = authorityOf(actor, tiers)
+): Promise<void> {
   const isKnown = (subject: Account['identities'][number]) =>
     before?.identities.some(known => isDeepStrictEqual(known, subject)) === true
   const isOpened = before?.status === 'suspended' && after.status === 'active'
   const had = before === null || isOpened || !after.identities.every(isKnown) ? null : before
-  const [tier, oldTier] = [findTier(tiers, after.tier), had === null ? undefined : findTier(tiers, had.tier)]
-  const grantLack = findGrantLack(authority, grantOf(tier), grantOf(oldTier))
-  refuseLack(grantLack && { ...grantLack, param: 'tier' })
-  const oldLimits = had === null || oldTier === undefined ? null : overlayLimits(limitsOfTier(oldTier), had.limits)
-  refuseLack(findLimitLack(authority, overlayLimits(limitsOfTier(tier), after.limits), oldLimits))
+  const powerOf = ({ tier, limits }: Account) => powerOfAccount(findTier(context.tiers, tier), limits)
+  const lack = findLack(await authorityOf(context, actor), powerOf(after), had && powerOf(had))
+  // What an account may do is its tier's to say.
+  refuseLack(lack && (lack.param.startsWith('limits.') ? lack : { ...lack, param: 'tier' }))
 }

@@ -29,9 +29,9 @@ export async function createKey(
     requireActive(account.status, account.name)
     const tier = getTierOfAccount(context, account.tier)
     requireWithinTier(account.tier, tier, { scopes, models })
-    requireToGive(context, actor, { tier, wanted: { scopes, models }, had: null })
     const expiresAt = expires_at === undefined ? null : parseEnd(expires_at)
     const fields = { name, scopes, models, limits: limits ?? {}, metadata, createdAt: new Date(), expiresAt }
+    await requireToGive(context, actor, { tier, wanted: { ...fields, accountLimits: account.limits }, had: null })
     const { row, key } = makeRow(context, { ...fields, accountId: account.id, accountVersion: account.version, origin })
     const outcome = await insertKey(context.sql, row, authorOf(actor))
     return outcome === 'done' ? { ...keyView(storedKeyOf(row, account, null)), key } : 'stale'
@@ -49,7 +49,7 @@ export async function rotateKey(
   const make = async () => {
     const old = await getKey(context, id)
     const now = timeOfChange(old)
-    requireToRotate(context, actor, { old, now })
+    await requireToRotate(context, actor, { old, now })
     const { accountId, accountVersion, scopes, models, limits, metadata, expiresAt } = old
     const name = request.body.name ?? old.name
     const fields = { name, scopes, models, limits, metadata, createdAt: now, expiresAt }
@@ -59,23 +59,24 @@ export async function rotateKey(
     const outcome = await storeRotatedKey(context.sql, { old, oldEndsAt, fresh: row }, authorOf(actor))
     if (outcome !== 'done') return 'stale'
     context.announceChange({ kind: 'key', id })
-    const owner = { id: accountId, name: old.accountName, status: old.accountStatus, tier: old.tier }
+    const { accountName: ownerName, accountStatus: status, tier, accountLimits } = old
+    const owner = { id: accountId, name: ownerName, status, tier, limits: accountLimits }
     return { ...keyView(storedKeyOf(row, owner, id)), key }
   }
   return await makeOnce(origin, { findEarlier: findEarlierKey(context), make })
 }
 
 /** A new secret is at least as good as the old one, so it takes a caller that has all that the key has. */
-function requireToRotate(
+async function requireToRotate(
   context: OperationsContext,
   actor: Actor,
   { old, now }: { readonly old: StoredKey; readonly now: Date },
-): void {
+): Promise<void> {
   const status = statusOfKey(old, now.getTime())
   if (status !== 'active') throw conflict(`The key is ${status}: make a new one.`)
   if (old.replacedBy !== null) throw conflict(`The key has been replaced by ${old.replacedBy} already.`)
   requireActive(old.accountStatus, old.accountName)
-  requireToGive(context, actor, { tier: getTierOfAccount(context, old.tier), wanted: old, had: null })
+  await requireToGive(context, actor, { tier: getTierOfAccount(context, old.tier), wanted: old, had: null })
 }
 
 function requireActive(status: Account['status'], name: string): void {
@@ -99,12 +100,12 @@ function makeRow({ peppers }: OperationsContext, fields: RowFields): { readonly 
 
 function storedKeyOf(
   row: NewRow,
-  account: Pick<Account, 'id' | 'name' | 'status' | 'tier'>,
+  account: Pick<Account, 'id' | 'name' | 'status' | 'tier' | 'limits'>,
   replaces: string | null,
 ): StoredKey {
   const { publicId, name, scopes, models, limits, metadata, createdAt, expiresAt, accountVersion } = row
   const fields = { publicId, name, scopes, models, limits, metadata, createdAt, expiresAt }
   const fresh = { updatedAt: createdAt, revokedAt: null, lastUsedAt: null, replaces, replacedBy: null, version: '' }
-  const owner = { accountId: account.id, accountName: account.name, accountStatus: account.status, tier: account.tier }
-  return { ...fields, ...fresh, ...owner, accountVersion }
+  const { id: accountId, name: accountName, status: accountStatus, tier, limits: accountLimits } = account
+  return { ...fields, ...fresh, accountId, accountName, accountStatus, tier, accountLimits, accountVersion }
 }

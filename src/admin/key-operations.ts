@@ -76,13 +76,18 @@ async function update(
     if (isDeepStrictEqual(after, before)) return keyView(before)
     const tier = getTierOfAccount(context, before.tier)
     requireWithinTier(before.tier, tier, changes)
-    requireToGive(context, actor, { tier, wanted: after, had: endsLater(after, before) ? null : before })
+    const isLonger = endsLater(after, before)
+    if (isLonger && before.replacedBy !== null) throw replaced(before.replacedBy)
+    await requireToGive(context, actor, { tier, wanted: after, had: isLonger ? null : before })
     const changed = { ...after, updatedAt: timeOfChange(before) }
     if ((await updateKey(context.sql, { before, after: changed }, authorOf(actor))) !== 'done') return 'stale'
     context.announceChange({ kind: 'key', id })
     return keyView(changed)
   })
 }
+
+/** A rotation would be undone. */
+const replaced = (by: string) => conflict(`The key has been replaced by ${by}: it can only end earlier.`, 'expires_at')
 
 function applyChanges(before: StoredKey, changes: UpdateKey): StoredKey {
   const { name, scopes, models, limits, metadata, expires_at } = changes

@@ -159,6 +159,7 @@ conform('keys', {
       accountName: 'default',
       accountStatus: 'active',
       tier: 'enterprise',
+      accountLimits: {},
     })
     assert.match(`${version} ${accountVersion}`, /^[0-9]+ [0-9]+$/)
     assert.deepEqual(
