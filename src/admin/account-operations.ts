@@ -9,6 +9,7 @@ import {
   defaultAccount,
   findAccountByName,
   findAccountByRequest,
+  findDeletedAccount,
   insertAccount,
   listAccounts,
   sortIdentities,
@@ -18,6 +19,7 @@ import { retryStale, timeOfChange } from '../store/change-outcome.ts'
 import { revokeKeysOf } from '../store/keys.ts'
 import { type Actor, authorOf } from './actor.ts'
 import {
+  announced,
   conflict,
   findAccount,
   findTier,
@@ -110,16 +112,20 @@ async function update(
     const before = await getAccount(context, idOrName)
     if (before.deletedAt !== null) throw conflict('The account is deleted.')
     const after = applyChanges(before, changes)
-    if (isDeepStrictEqual(after, before)) return accountSnapshot(before)
+    const change = { kind: 'account', id: before.id } as const
+    if (isDeepStrictEqual(after, before)) {
+      // Perhaps this is asked again since the answer was lost, and with it the announcement.
+      context.announceChange(change)
+      return accountSnapshot(before)
+    }
     if (after.tier !== before.tier) getTier(context, after.tier)
     if (after.name !== before.name) await requireFreeName(context, before, after.name)
     await requireToGive(context, actor, { before, after })
     const changed = { ...after, updatedAt: timeOfChange(before) }
-    const outcome = await updateAccount(context.sql, { before, after: changed }, authorOf(actor))
+    const stored = updateAccount(context.sql, { before, after: changed }, authorOf(actor))
+    const outcome = await announced(context, change, stored)
     if (outcome === 'identity-taken') throw identityTaken()
-    if (outcome !== 'done') return 'stale'
-    context.announceChange({ kind: 'account', id: before.id })
-    return accountSnapshot(changed)
+    return outcome === 'done' ? accountSnapshot(changed) : 'stale'
   })
 }
 
@@ -150,17 +156,26 @@ async function requireFreeName({ sql }: OperationsContext, { id }: Account, name
 async function remove(context: OperationsContext, actor: Actor, idOrName: string): Promise<AccountView> {
   const { sql, announceChange } = context
   const deleted = await retryStale(async () => {
-    const before = await getAccount(context, idOrName)
+    const before = await getAccountToDelete(context, idOrName)
     if (before.id === defaultAccount.id) throw conflict('The default account cannot be deleted.')
-    if (before.deletedAt !== null) return before
+    if (before.deletedAt !== null) {
+      announceChange({ kind: 'account', id: before.id })
+      return before
+    }
     const now = timeOfChange(before)
     const after = { ...before, status: 'suspended', identities: [], updatedAt: now, deletedAt: now } as const
-    return (await updateAccount(sql, { before, after }, authorOf(actor))) === 'done' ? after : 'stale'
+    const stored = updateAccount(sql, { before, after }, authorOf(actor))
+    return (await announced(context, { kind: 'account', id: before.id }, stored)) === 'done' ? after : 'stale'
   })
-  announceChange({ kind: 'account', id: deleted.id })
   // From here on nobody makes it another key. If this is interrupted, the keys are of no use all the same.
-  for (const id of await revokeKeysOf(sql, deleted.id, authorOf(actor))) announceChange({ kind: 'key', id })
+  await revokeKeysOf(sql, deleted.id, authorOf(actor))
   return accountSnapshot(deleted)
+}
+
+/** A deletion that was interrupted may be asked for again by the same name, as long as nobody else has it. */
+async function getAccountToDelete(context: OperationsContext, idOrName: string): Promise<Account> {
+  const account = await findAccount(context, idOrName)
+  return account ?? (await findDeletedAccount(context.sql, idOrName)) ?? (await getAccount(context, idOrName))
 }
 
 /**

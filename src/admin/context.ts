@@ -6,6 +6,8 @@ import type { Lack } from '../domain/authority.ts'
 import type { Change } from '../domain/change.ts'
 import { WeirError } from '../errors.ts'
 import { type Account, findAccountById, findAccountByName } from '../store/accounts.ts'
+import type { ChangeOutcome } from '../store/change-outcome.ts'
+import { DatabaseUnavailableError } from '../store/deadline.ts'
 import type { Tier } from './tier-views.ts'
 
 export interface OperationsContext {
@@ -14,6 +16,22 @@ export interface OperationsContext {
   readonly tiers: Config['tiers']
   /** Told when a key or an account has changed, so that whoever remembers it can forget it. */
   readonly announceChange: (change: Change) => void
+}
+
+/** Makes a change and tells of it, also where nobody knows whether it was made: its statement may still take effect. */
+export async function announced(
+  { announceChange }: OperationsContext,
+  change: Change,
+  outcome: Promise<ChangeOutcome>,
+): Promise<ChangeOutcome> {
+  try {
+    const known = await outcome
+    if (known === 'done') announceChange(change)
+    return known
+  } catch (error) {
+    if (error instanceof DatabaseUnavailableError) announceChange(change)
+    throw error
+  }
 }
 
 export const invalid = (param: string, message: string) => new WeirError('invalidRequest', message, { param })

@@ -6,7 +6,7 @@ import { timeOfChange } from '../store/change-outcome.ts'
 import { findKeyByRequest, type StoredKey, statusOfKey } from '../store/key-listing.ts'
 import { insertKey, type NewKeyRow, rotateKey as storeRotatedKey } from '../store/keys.ts'
 import { type Actor, authorOf } from './actor.ts'
-import { conflict, getAccount, type OperationsContext } from './context.ts'
+import { announced, conflict, getAccount, type OperationsContext } from './context.ts'
 import { type Creation, type CreationRequest, makeOnce, originOf } from './creation.ts'
 import { getKey, parseEnd } from './key-fields.ts'
 import { getTierOfAccount, requireToGive, requireWithinTier } from './key-grants.ts'
@@ -56,14 +56,16 @@ export async function rotateKey(
     const { row, key } = makeRow(context, { ...fields, accountId, accountVersion, origin })
     const graceEnd = now.getTime() + graceSeconds * 1000
     const oldEndsAt = new Date(Math.min(graceEnd, expiresAt?.getTime() ?? graceEnd))
-    const outcome = await storeRotatedKey(context.sql, { old, oldEndsAt, fresh: row }, authorOf(actor))
-    if (outcome !== 'done') return 'stale'
-    context.announceChange({ kind: 'key', id })
+    const stored = storeRotatedKey(context.sql, { old, oldEndsAt, fresh: row }, authorOf(actor))
+    if ((await announced(context, { kind: 'key', id }, stored)) !== 'done') return 'stale'
     const { accountName: ownerName, accountStatus: status, tier, accountLimits } = old
     const owner = { id: accountId, name: ownerName, status, tier, limits: accountLimits }
     return { ...keyView(storedKeyOf(row, owner, id)), key }
   }
-  return await makeOnce(origin, { findEarlier: findEarlierKey(context), make })
+  const creation = await makeOnce(origin, { findEarlier: findEarlierKey(context), make })
+  // Perhaps this is asked again since the answer was lost, and with it the announcement.
+  if (creation.kind === 'replayed') context.announceChange({ kind: 'key', id })
+  return creation
 }
 
 /** A new secret is at least as good as the old one, so it takes a caller that has all that the key has. */

@@ -5,7 +5,7 @@ import { retryStale, timeOfChange } from '../store/change-outcome.ts'
 import { type KeyPosition, listKeys, type StoredKey } from '../store/key-listing.ts'
 import { revokeKey, updateKey } from '../store/keys.ts'
 import { type Actor, authorOf } from './actor.ts'
-import { conflict, findAccount, type OperationsContext } from './context.ts'
+import { announced, conflict, findAccount, type OperationsContext } from './context.ts'
 import type { Creation, CreationRequest } from './creation.ts'
 import { createKey, rotateKey } from './key-creation.ts'
 import { getKey, parseEnd } from './key-fields.ts'
@@ -37,8 +37,12 @@ export function buildKeyOperations(context: OperationsContext): KeyOperations {
     rotateKey: (actor, request) => rotateKey(context, actor, request),
     revokeKey: async (actor, { id }) => {
       const { publicId } = await getKey(context, id)
-      await revokeKey(sql, publicId, authorOf(actor))
-      announceChange({ kind: 'key', id })
+      try {
+        await revokeKey(sql, publicId, authorOf(actor))
+      } finally {
+        // Also where nobody knows whether it was revoked.
+        announceChange({ kind: 'key', id })
+      }
       return keyView(await getKey(context, id))
     },
   }
@@ -73,16 +77,20 @@ async function update(
     const before = await getKey(context, id)
     if (before.revokedAt !== null) throw conflict('The key is revoked: make a new one.')
     const after = applyChanges(before, changes)
-    if (isDeepStrictEqual(after, before)) return keyView(before)
+    const change = { kind: 'key', id } as const
+    if (isDeepStrictEqual(after, before)) {
+      // Perhaps this is asked again since the answer was lost, and with it the announcement.
+      context.announceChange(change)
+      return keyView(before)
+    }
     const tier = getTierOfAccount(context, before.tier)
     requireWithinTier(before.tier, tier, changes)
     const isLonger = endsLater(after, before)
     if (isLonger && before.replacedBy !== null) throw replaced(before.replacedBy)
     await requireToGive(context, actor, { tier, wanted: after, had: isLonger ? null : before })
     const changed = { ...after, updatedAt: timeOfChange(before) }
-    if ((await updateKey(context.sql, { before, after: changed }, authorOf(actor))) !== 'done') return 'stale'
-    context.announceChange({ kind: 'key', id })
-    return keyView(changed)
+    const outcome = announced(context, change, updateKey(context.sql, { before, after: changed }, authorOf(actor)))
+    return (await outcome) === 'done' ? keyView(changed) : 'stale'
   })
 }
 

@@ -71,6 +71,14 @@ export async function findAccountByName(sql: ISql, name: string): Promise<Accoun
   return account === undefined ? null : read(account)
 }
 
+/** The one that had this name last. */
+export async function findDeletedAccount(sql: ISql, name: string): Promise<Account | null> {
+  const [account] = await withDeadline(sql<Account[]>`
+    select ${columns(sql)} from accounts a where a.name = ${name} and a.deleted_at is not null
+    order by a.deleted_at desc limit 1`)
+  return account === undefined ? null : read(account)
+}
+
 /** What the same caller has made by the same Idempotency-Key before. */
 export async function findAccountByRequest(
   sql: ISql,
