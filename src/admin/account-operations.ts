@@ -25,12 +25,11 @@ import {
   findTier,
   getAccount,
   getTier,
-  invalid,
-  isUuid,
   type OperationsContext,
   refuseLack,
 } from './context.ts'
 import { type Creation, type CreationRequest, makeOnce, originOf } from './creation.ts'
+import { newName, sameName } from './names.ts'
 import { byId, readPage } from './page.ts'
 import { authorityOf, powerOfAccount } from './powers.ts'
 
@@ -56,7 +55,7 @@ export function buildAccountOperations(context: OperationsContext): AccountOpera
   return {
     getAccount: async ({ account }) => accountSnapshot(await getAccount(context, account)),
     listAccounts: async ({ name = null, tier = null, status = null, include_deleted = false, ...page }) => {
-      const filter = { name, tier, status, includeDeleted: include_deleted }
+      const filter = { name: name === null ? null : sameName(name), tier, status, includeDeleted: include_deleted }
       const read = (limit: number, before: string | null) => listAccounts(sql, filter, { limit, before })
       return await readPage(page, { ...byId, read, view: accountSnapshot })
     },
@@ -81,7 +80,7 @@ async function create(
   request: CreationRequest<CreateAccount>,
 ): Promise<Creation<AccountView, AccountView>> {
   const { sql } = context
-  const { name, tier = defaultTier, status = 'active', limits, identities = [], metadata = {} } = request.body
+  const { tier = defaultTier, status = 'active', limits, identities = [], metadata = {} } = request.body
   const origin = originOf(actor, 'account.create', request)
   const findEarlier = async (createdBy: string, idempotencyKey: string) => {
     const earlier = await findAccountByRequest(sql, createdBy, idempotencyKey)
@@ -89,7 +88,7 @@ async function create(
   }
   const make = async () => {
     getTier(context, tier)
-    requireName(name)
+    const name = newName(request.body.name)
     const now = new Date()
     const made = { createdAt: now, updatedAt: now, deletedAt: null, version: '' }
     const given = { name, tier, status, limits: limits ?? {}, identities: sortIdentities(identities), metadata }
@@ -132,7 +131,7 @@ async function update(
 function applyChanges(before: Account, changes: UpdateAccount): Account {
   return {
     ...before,
-    name: changes.name ?? before.name,
+    name: changes.name === undefined || changes.name === before.name ? before.name : newName(changes.name),
     tier: changes.tier ?? before.tier,
     status: changes.status ?? before.status,
     limits: changes.limits === undefined ? before.limits : (changes.limits ?? {}),
@@ -141,15 +140,9 @@ function applyChanges(before: Account, changes: UpdateAccount): Account {
   }
 }
 
-/** One that looks like an id could be taken for another account's. */
-function requireName(name: string): void {
-  if (isUuid(name)) throw invalid('name', 'name must not have the form of an id.')
-}
-
 async function requireFreeName({ sql }: OperationsContext, { id }: Account, name: string): Promise<void> {
   // What the preset admin key does is logged under this name, also while the database cannot be asked.
   if (id === defaultAccount.id) throw conflict('The default account keeps its name.', 'name')
-  requireName(name)
   if (await findAccountByName(sql, name)) throw nameTaken(name)
 }
 
@@ -175,7 +168,7 @@ async function remove(context: OperationsContext, actor: Actor, idOrName: string
 /** A deletion that was interrupted may be asked for again by the same name, as long as nobody else has it. */
 async function getAccountToDelete(context: OperationsContext, idOrName: string): Promise<Account> {
   const account = await findAccount(context, idOrName)
-  return account ?? (await findDeletedAccount(context.sql, idOrName)) ?? (await getAccount(context, idOrName))
+  return account ?? (await findDeletedAccount(context.sql, sameName(idOrName))) ?? (await getAccount(context, idOrName))
 }
 
 /**

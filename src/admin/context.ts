@@ -8,6 +8,7 @@ import { WeirError } from '../errors.ts'
 import { type Account, findAccountById, findAccountByName } from '../store/accounts.ts'
 import type { ChangeOutcome } from '../store/change-outcome.ts'
 import { DatabaseUnavailableError } from '../store/deadline.ts'
+import { mayBeKey, sameName } from './names.ts'
 import type { Tier } from './tier-views.ts'
 
 export interface OperationsContext {
@@ -38,8 +39,9 @@ export const invalid = (param: string, message: string) => new WeirError('invali
 export const conflict = (message: string, param?: string) =>
   new WeirError('conflict', message, param === undefined ? {} : { param })
 
-/** A caller's text in a message: short, and nothing that a terminal or a log would obey. */
-export const shown = (text: string): string => text.replace(/[^\x20-\x7e]/g, '?').slice(0, 100)
+/** A caller's text in a message: short, nothing that a terminal or a log would obey, and no key that was pasted. */
+export const shown = (text: string): string =>
+  mayBeKey(text) ? 'sk-weir-***' : text.replace(/[^\x20-\x7e]/g, '?').slice(0, 100)
 
 const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
@@ -48,7 +50,10 @@ export const isUuid = (text: string): boolean => uuid.test(text)
 
 /** By id, else by name; deleted accounts by id only. */
 export async function findAccount({ sql }: OperationsContext, idOrName: string): Promise<Account | null> {
-  return (isUuid(idOrName) ? await findAccountById(sql, idOrName) : null) ?? (await findAccountByName(sql, idOrName))
+  return (
+    (isUuid(idOrName) ? await findAccountById(sql, idOrName) : null) ??
+    (await findAccountByName(sql, sameName(idOrName)))
+  )
 }
 
 export async function getAccount(context: OperationsContext, idOrName: string, param?: string): Promise<Account> {

@@ -11,6 +11,7 @@ import { type Creation, type CreationRequest, makeOnce, originOf } from './creat
 import { getKey, parseEnd } from './key-fields.ts'
 import { getTierOfAccount, requireToGive, requireWithinTier } from './key-grants.ts'
 import { keyView } from './key-view.ts'
+import { newName } from './names.ts'
 
 type KeyCreation = Creation<CreatedKeyView, KeyView>
 
@@ -22,9 +23,10 @@ export async function createKey(
   actor: Actor,
   request: CreationRequest<CreateKey>,
 ): Promise<KeyCreation> {
-  const { name = defaultName, scopes = null, models = null, limits, metadata = {}, expires_at } = request.body
+  const { scopes = null, models = null, limits, metadata = {}, expires_at } = request.body
   const origin = originOf(actor, 'key.create', request)
   const make = async () => {
+    const name = newName(request.body.name ?? defaultName)
     const account = await getAccount(context, request.body.account, 'account')
     requireActive(account.status, account.name)
     const tier = getTierOfAccount(context, account.tier)
@@ -51,7 +53,7 @@ export async function rotateKey(
     const now = timeOfChange(old)
     await requireToRotate(context, actor, { old, now })
     const { accountId, accountVersion, scopes, models, limits, metadata, expiresAt } = old
-    const name = request.body.name ?? old.name
+    const name = request.body.name === undefined ? old.name : newName(request.body.name)
     const fields = { name, scopes, models, limits, metadata, createdAt: now, expiresAt }
     const { row, key } = makeRow(context, { ...fields, accountId, accountVersion, origin })
     const graceEnd = now.getTime() + graceSeconds * 1000

@@ -11,6 +11,7 @@ import { createKey, rotateKey } from './key-creation.ts'
 import { getKey, parseEnd } from './key-fields.ts'
 import { getTierOfAccount, requireToGive, requireWithinTier } from './key-grants.ts'
 import { keyView } from './key-view.ts'
+import { newName } from './names.ts'
 import { readPage } from './page.ts'
 
 export interface KeyOperations {
@@ -102,7 +103,7 @@ function applyChanges(before: StoredKey, changes: UpdateKey): StoredKey {
   const isSameEnd = expires_at === undefined || expires_at === (before.expiresAt?.toISOString() ?? null)
   return {
     ...before,
-    name: name ?? before.name,
+    name: name === undefined || name === before.name ? before.name : newName(name),
     scopes: scopes === undefined ? before.scopes : scopes,
     models: models === undefined ? before.models : models,
     limits: limits === undefined ? before.limits : (limits ?? {}),
