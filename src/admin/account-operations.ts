@@ -10,6 +10,8 @@ import {
   findAccountByName,
   findAccountByRequest,
   findDeletedAccount,
+  findFormerAccounts,
+  type Identity,
   insertAccount,
   listAccounts,
   sortIdentities,
@@ -46,7 +48,7 @@ export interface AccountOperations {
     actor: Actor,
     input: { readonly account: string; readonly changes: UpdateAccount },
   ): Promise<AccountView>
-  /** Ends its keys and frees its name and its identities. May be repeated. */
+  /** Ends its keys and frees its name; its identities stay shut out until another account is given them. May be repeated. */
   deleteAccount(actor: Actor, input: { readonly account: string }): Promise<AccountView>
 }
 
@@ -95,7 +97,9 @@ async function create(
     const account: Account = { id: makeTimeOrderedId(now.getTime()), ...given, ...made }
     await requireToGive(context, actor, { before: null, after: account })
     if (await findAccountByName(sql, name)) throw nameTaken(name)
+    const former = await findFormerAccounts(sql, account.identities)
     const outcome = await insertAccount(sql, { ...account, origin }, authorOf(actor))
+    for (const id of former) context.announceChange({ kind: 'account', id })
     if (outcome === 'identity-taken') throw identityTaken()
     return outcome === 'done' ? accountSnapshot(account) : 'stale'
   }
@@ -121,11 +125,22 @@ async function update(
     if (after.name !== before.name) await requireFreeName(context, before, after.name)
     await requireToGive(context, actor, { before, after })
     const changed = { ...after, updatedAt: timeOfChange(before) }
+    requireToUnlink(before, after)
+    const former = await findFormerAccounts(context.sql, after.identities)
     const stored = updateAccount(context.sql, { before, after: changed }, authorOf(actor))
     const outcome = await announced(context, change, stored)
+    for (const id of former) context.announceChange({ kind: 'account', id })
     if (outcome === 'identity-taken') throw identityTaken()
     return outcome === 'done' ? accountSnapshot(changed) : 'stale'
   })
+}
+
+/** Whoever it was that may not get in would be given a new account where an issuer's callers are. */
+function requireToUnlink(before: Account, after: Account): void {
+  if (before.status === 'active' && after.status === 'active') return
+  const isKept = (identity: Identity) => after.identities.some(kept => isDeepStrictEqual(kept, identity))
+  if (before.identities.every(isKept)) return
+  throw conflict('A suspended account keeps its identities: delete the account instead.', 'identities')
 }
 
 function applyChanges(before: Account, changes: UpdateAccount): Account {

@@ -41,9 +41,16 @@ test('an account is made, found, changed and deleted', async t => {
   // What changes nothing is no change.
   assert.deepEqual(await admin.get('PATCH', `/accounts/${id}`, changes), changed)
   assert.deepEqual(await admin.get('PATCH', `/accounts/${id}`, {}), changed)
+  for (const more of [{}, { status: 'active' }]) {
+    const unlinked = await admin.ask('PATCH', `/accounts/${id}`, { identities: [], ...more })
+    assertRefused(unlinked, 409, 'identities', /delete the account/)
+  }
+  await admin.get('PATCH', `/accounts/${id}`, { status: 'active' })
+  assertRefused(await admin.ask('PATCH', `/accounts/${id}`, { identities: [], status: 'suspended' }), 409, 'identities')
   const bare = await admin.get<Account>('PATCH', `/accounts/${id}`, { limits: null, identities: [], metadata: {} })
   assert.deepEqual([bare['limits'], bare['identities'], bare['metadata']], [{}, [], {}])
 
+  await admin.get('PATCH', `/accounts/${id}`, { identities: [identity] })
   const gone = await admin.get<Account>('DELETE', `/accounts/${id}`)
   assert.deepEqual([gone['status'], gone['deleted_at']], ['suspended', gone.updated_at])
   assert.deepEqual(await admin.get('DELETE', `/accounts/${id}`, {}), gone)

@@ -138,8 +138,6 @@ async function attemptAccount(
     const after = { tier: next.tier ?? tier, limits: next.limits === undefined ? limits : next.limits }
     assertGiven(powerOfAccount(after), { bound, had }, 'an account')
   }
-  // The identity is another's next time.
-  await commands.updateAccount({ account: id, changes: { status: 'active', identities: [] } })
   await commands.deleteAccount({ account: id })
   return answer
 }
