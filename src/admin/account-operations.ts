@@ -1,7 +1,9 @@
 import { isDeepStrictEqual } from 'node:util'
 import { findLack } from '../domain/authority.ts'
 import { makeTimeOrderedId } from '../domain/time-ordered-id.ts'
+import { WeirError } from '../errors.ts'
 import type { AccountView, CreateAccount, ListAccounts, UpdateAccount } from '../schemas/admin/accounts.ts'
+import type { KeyFields } from '../schemas/admin/keys.ts'
 import type { Page } from '../schemas/admin/list.ts'
 import {
   type Account,
@@ -31,19 +33,29 @@ import {
   refuseLack,
 } from './context.ts'
 import { type Creation, type CreationRequest, makeOnce, originOf } from './creation.ts'
+import { requireKeyFields } from './key-grants.ts'
 import { newName, sameName } from './names.ts'
 import { byId, readPage } from './page.ts'
 import { authorityOf, powerOfAccount } from './powers.ts'
 
 const defaultTier = 'free'
 
+interface EnsureAccount {
+  readonly name: string
+  readonly tier?: string
+  readonly key?: KeyFields
+}
+
 export interface AccountOperations {
   /** `account` is an id or a name, here and below. */
   getAccount(input: { readonly account: string }): Promise<AccountView>
   listAccounts(input: ListAccounts): Promise<Page<AccountView>>
   createAccount(actor: Actor, request: CreationRequest<CreateAccount>): Promise<Creation<AccountView, AccountView>>
-  /** The account of this name; made where there is none. One of another tier than the one that is named is refused. */
-  ensureAccount(actor: Actor, input: { readonly name: string; readonly tier?: string }): Promise<AccountView>
+  /**
+   * The account of this name; made where there is none, unless the key that is to be made for it could not be. One of
+   * another tier than the one that is named is refused.
+   */
+  ensureAccount(actor: Actor, input: EnsureAccount): Promise<AccountView>
   updateAccount(
     actor: Actor,
     input: { readonly account: string; readonly changes: UpdateAccount },
@@ -62,15 +74,33 @@ export function buildAccountOperations(context: OperationsContext): AccountOpera
       return await readPage(page, { ...byId, read, view: accountSnapshot })
     },
     createAccount: (actor, request) => create(context, actor, request),
-    ensureAccount: async (actor, input) => {
-      const found = await findAccount(context, input.name)
-      if (found === null) return (await create(context, actor, { body: input, idempotencyKey: null })).record
-      if (input.tier === undefined || input.tier === found.tier) return accountSnapshot(found)
-      throw conflict(`The account "${found.name}" is of tier ${found.tier}, not ${input.tier}.`, 'tier')
-    },
+    ensureAccount: (actor, input) => ensure(context, actor, input),
     updateAccount: (actor, input) => update(context, actor, input),
     deleteAccount: (actor, { account }) => remove(context, actor, account),
   }
+}
+
+async function ensure(
+  context: OperationsContext,
+  actor: Actor,
+  { key = {}, ...body }: EnsureAccount,
+): Promise<AccountView> {
+  return await retryStale(async () => {
+    const found = await findAccount(context, body.name)
+    if (found !== null) {
+      if (body.tier === undefined || body.tier === found.tier) return accountSnapshot(found)
+      throw conflict(`The account "${found.name}" is of tier ${found.tier}, not ${body.tier}.`, 'tier')
+    }
+    const { tier = defaultTier } = body
+    requireKeyFields(tier, getTier(context, tier), key)
+    try {
+      return (await create(context, actor, { body, idempotencyKey: null })).record
+    } catch (error) {
+      // Somebody else has just made it.
+      if (error instanceof WeirError && error.kind === 'conflict' && error.param === 'name') return 'stale'
+      throw error
+    }
+  })
 }
 
 const nameTaken = (name: string) => conflict(`There is an account "${name}" already.`, 'name')

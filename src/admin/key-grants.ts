@@ -1,8 +1,11 @@
 /** What may be given to a key: nothing that its tier does not have, and nothing that the caller does not have. */
 import { findLack } from '../domain/authority.ts'
 import { coversPattern, type KeyLimits } from '../domain/key-grant.ts'
+import type { KeyFields as KeyRequest } from '../schemas/admin/keys.ts'
 import type { Actor } from './actor.ts'
 import { conflict, findTier, invalid, type OperationsContext, refuseLack } from './context.ts'
+import { parseEnd } from './key-fields.ts'
+import { newName } from './names.ts'
 import { authorityOf, type KeyFields, powerOfKey } from './powers.ts'
 import type { Tier } from './tier-views.ts'
 
@@ -24,6 +27,13 @@ export function requireWithinTier(tierName: string, tier: Tier, { scopes, models
     if (tier.models.some(pattern => coversPattern(pattern, model))) continue
     throw invalid('models', `The tier ${tierName} may not use "${model}". It may use: ${tier.models.join(', ')}.`)
   }
+}
+
+/** Of a key that is to be made, all that can be checked before its account is there. */
+export function requireKeyFields(tierName: string, tier: Tier, { name, expires_at, ...grant }: KeyRequest): void {
+  requireWithinTier(tierName, tier, grant)
+  if (name !== undefined) newName(name)
+  if (expires_at !== undefined) parseEnd(expires_at)
 }
 
 interface Giving {

@@ -5,7 +5,7 @@ import { buildGateway } from '../support/gateway.ts'
 import { commandsOf, operationsOf } from '../support/keys.ts'
 
 test('names are what can be seen and told apart, and never a key', async t => {
-  const gateway = await buildGateway(t, { env: noBackend })
+  const gateway = await buildGateway(t, { env: noBackend, yaml: 'tiers: { narrow: { scopes: [chat] } }' })
   const admin = adminOf(gateway)
   const commands = commandsOf(operationsOf(gateway.app))
   const { id, key } = await commands.createKey({ account: 'default' })
@@ -42,6 +42,16 @@ test('names are what can be seen and told apart, and never a key', async t => {
     const messageOf = (error: Error) => /an API key/.test(error.message) && !error.message.includes(key.slice(8))
     await assert.rejects(commands.ensureAccount({ name: key }), messageOf)
     assert.equal((await admin.get('GET', `/keys/${id}`))['name'], 'key')
+  })
+
+  await t.test('an account that many want at once is made once, and not for a key that cannot be', async () => {
+    const ids = await Promise.all(Array.from({ length: 10 }, () => commands.ensureAccount({ name: 'wanted' })))
+    assert.equal(new Set(ids.map(({ id }) => id)).size, 1)
+    for (const key of [{ scopes: ['usage' as const] }, { expires_at: '2001-01-01T00:00:00Z' }, { name: ' a' }]) {
+      const isAsked = commands.ensureAccount({ name: 'unwanted', tier: 'narrow', key })
+      await assert.rejects(isAsked, { kind: 'invalidRequest' })
+    }
+    assertRefused(await admin.ask('GET', '/accounts/unwanted'), 404)
   })
 
   await t.test('a name is the same in every way to write it', async () => {
