@@ -52,10 +52,12 @@ export function buildKeyOperations(context: OperationsContext): KeyOperations {
 async function list(context: OperationsContext, input: ListKeys): Promise<Page<KeyView>> {
   const { account, status = null, ...page } = input
   const owner = account === undefined ? null : await findAccount(context, account)
-  if (account !== undefined && owner === null) return { object: 'list', data: [], has_more: false, next_cursor: null }
+  // Of an account that is not there there are none; a cursor is checked all the same.
+  const isNobody = account !== undefined && owner === null
   const filter = { accountId: owner?.id ?? null, status }
   return await readPage(page, {
-    read: (limit, before: KeyPosition | null) => listKeys(context.sql, filter, { limit, before }),
+    read: async (limit, before: KeyPosition | null) =>
+      isNobody ? [] : await listKeys(context.sql, filter, { limit, before }),
     positionOf: ({ createdAt, publicId }) => `${createdAt.getTime()}.${publicId}`,
     parsePosition,
     view: keyView,

@@ -107,6 +107,7 @@ test('what cannot be is refused, and says where', async t => {
     [{ name: 'n', limits: { requests_per_minute: 1_000_000_000_001 } }, 400, 'limits.requests_per_minute'],
     [{ name: 'n', limits: { spend_per_day: 5 } }, 400, 'limits.spend_per_day'],
     [{ name: 'n', limits: { spend_per_day: '9000000.000000001' } }, 400, 'limits.spend_per_day'],
+    [{ name: 'n', limits: { spend_per_day: '00005' } }, 400, 'limits.spend_per_day'],
     [{ name: 'n', limits: { spend_per_day: '-1' } }, 400, 'limits.spend_per_day'],
     [{ name: 'n', limits: { spend_per_day: '0.0000000001' } }, 400, 'limits.spend_per_day'],
     [{ name: 'n', limits: { requestsPerMinute: 5 } }, 400, 'limits.requestsPerMinute'],
