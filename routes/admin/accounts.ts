@@ -92,7 +92,7 @@ export default async function accounts(app: FastifyInstance, { operations }: Adm
     {
       ...route,
       schema: {
-        ...about('deleteAccount', 'Delete an account: its keys end, its name and its identities are free'),
+        ...about('deleteAccount', 'Delete an account: its keys end, its name is free, its identities get in no more'),
         params,
         response: { ...answer, ...changeErrors },
       },

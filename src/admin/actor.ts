@@ -1,9 +1,6 @@
-/** Who asks for something to be done, what they may give, and how the audit log names them. */
-import type { Config } from '../config.ts'
-import type { Authority } from '../domain/authority.ts'
+/** Who asks for something to be done, and how the audit log names them. */
 import type { Principal } from '../domain/principal.ts'
 import type { Author } from '../store/audit.ts'
-import { limitsOfTier } from './tier-views.ts'
 
 export type Actor =
   | { readonly kind: 'principal'; readonly principal: Principal; readonly requestId: string }
@@ -29,11 +26,4 @@ export function authorOf(actor: Actor): Author {
 export function nameOfActor(actor: Actor): string {
   const { kind, id } = authorOf(actor)
   return id === null ? kind : `${kind}:${id}`
-}
-
-/** The preset admin key and commands are the operator's own, and nobody has more than the operator. */
-export function authorityOf(actor: Actor, tiers: Config['tiers']): Authority {
-  if (actor.kind === 'command' || actor.principal.credential === 'admin-key') return { kind: 'unlimited' }
-  const { scopes, models, tier } = actor.principal
-  return { kind: 'limited', grant: { scopes, models }, limits: limitsOfTier(tiers[tier]) }
 }

@@ -6,6 +6,9 @@ import type { Lack } from '../domain/authority.ts'
 import type { Change } from '../domain/change.ts'
 import { WeirError } from '../errors.ts'
 import { type Account, findAccountById, findAccountByName } from '../store/accounts.ts'
+import type { ChangeOutcome } from '../store/change-outcome.ts'
+import { DatabaseUnavailableError } from '../store/deadline.ts'
+import { mayBeKey, sameName } from './names.ts'
 import type { Tier } from './tier-views.ts'
 
 export interface OperationsContext {
@@ -16,12 +19,29 @@ export interface OperationsContext {
   readonly announceChange: (change: Change) => void
 }
 
+/** Makes a change and tells of it, also where nobody knows whether it was made: its statement may still take effect. */
+export async function announced(
+  { announceChange }: OperationsContext,
+  change: Change,
+  outcome: Promise<ChangeOutcome>,
+): Promise<ChangeOutcome> {
+  try {
+    const known = await outcome
+    if (known === 'done') announceChange(change)
+    return known
+  } catch (error) {
+    if (error instanceof DatabaseUnavailableError) announceChange(change)
+    throw error
+  }
+}
+
 export const invalid = (param: string, message: string) => new WeirError('invalidRequest', message, { param })
 export const conflict = (message: string, param?: string) =>
   new WeirError('conflict', message, param === undefined ? {} : { param })
 
-/** A caller's text in a message: short, and nothing that a terminal or a log would obey. */
-export const shown = (text: string): string => text.replace(/[^\x20-\x7e]/g, '?').slice(0, 100)
+/** A caller's text in a message: short, nothing that a terminal or a log would obey, and no key that was pasted. */
+export const shown = (text: string): string =>
+  mayBeKey(text) ? 'sk-weir-***' : text.replace(/[^\x20-\x7e]/g, '?').slice(0, 100)
 
 const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
@@ -30,7 +50,10 @@ export const isUuid = (text: string): boolean => uuid.test(text)
 
 /** By id, else by name; deleted accounts by id only. */
 export async function findAccount({ sql }: OperationsContext, idOrName: string): Promise<Account | null> {
-  return (isUuid(idOrName) ? await findAccountById(sql, idOrName) : null) ?? (await findAccountByName(sql, idOrName))
+  return (
+    (isUuid(idOrName) ? await findAccountById(sql, idOrName) : null) ??
+    (await findAccountByName(sql, sameName(idOrName)))
+  )
 }
 
 export async function getAccount(context: OperationsContext, idOrName: string, param?: string): Promise<Account> {

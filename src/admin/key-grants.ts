@@ -1,8 +1,12 @@
 /** What may be given to a key: nothing that its tier does not have, and nothing that the caller does not have. */
-import { findGrantLack } from '../domain/authority.ts'
-import { coversPattern, type Grant, type KeyLimits, narrowGrant } from '../domain/key-grant.ts'
-import { type Actor, authorityOf } from './actor.ts'
+import { findLack } from '../domain/authority.ts'
+import { coversPattern, type KeyLimits } from '../domain/key-grant.ts'
+import type { KeyFields as KeyRequest } from '../schemas/admin/keys.ts'
+import type { Actor } from './actor.ts'
 import { conflict, findTier, invalid, type OperationsContext, refuseLack } from './context.ts'
+import { parseEnd } from './key-fields.ts'
+import { newName } from './names.ts'
+import { authorityOf, type KeyFields, powerOfKey } from './powers.ts'
 import type { Tier } from './tier-views.ts'
 
 /** What an account that exists may have. */
@@ -25,15 +29,27 @@ export function requireWithinTier(tierName: string, tier: Tier, { scopes, models
   }
 }
 
+/** Of a key that is to be made, all that can be checked before its account is there. */
+export function requireKeyFields(tierName: string, tier: Tier, { name, expires_at, ...grant }: KeyRequest): void {
+  requireWithinTier(tierName, tier, grant)
+  if (name !== undefined) newName(name)
+  if (expires_at !== undefined) parseEnd(expires_at)
+}
+
 interface Giving {
   readonly tier: Tier
-  readonly wanted: KeyLimits
+  readonly wanted: KeyFields
   /** What it had before, where that was of use; null where all of it is given anew. */
-  readonly had: KeyLimits | null
+  readonly had: KeyFields | null
 }
 
 /** Null scopes and models are all of the tier's, so to give them takes a caller that has all of those. */
-export function requireToGive({ tiers }: OperationsContext, actor: Actor, { tier, wanted, had }: Giving): void {
-  const before: Grant | undefined = had === null ? undefined : narrowGrant(tier, had)
-  refuseLack(findGrantLack(authorityOf(actor, tiers), narrowGrant(tier, wanted), before))
+export async function requireToGive(
+  context: OperationsContext,
+  actor: Actor,
+  { tier, wanted, had }: Giving,
+): Promise<void> {
+  const before = had === null ? null : powerOfKey(tier, had)
+  const lack = findLack(await authorityOf(context, actor), powerOfKey(tier, wanted), before)
+  refuseLack(lack?.param === 'tier' ? { ...lack, param: 'account' } : lack)
 }

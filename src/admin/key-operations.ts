@@ -5,12 +5,13 @@ import { retryStale, timeOfChange } from '../store/change-outcome.ts'
 import { type KeyPosition, listKeys, type StoredKey } from '../store/key-listing.ts'
 import { revokeKey, updateKey } from '../store/keys.ts'
 import { type Actor, authorOf } from './actor.ts'
-import { conflict, findAccount, type OperationsContext } from './context.ts'
+import { announced, conflict, findAccount, type OperationsContext } from './context.ts'
 import type { Creation, CreationRequest } from './creation.ts'
 import { createKey, rotateKey } from './key-creation.ts'
 import { getKey, parseEnd } from './key-fields.ts'
 import { getTierOfAccount, requireToGive, requireWithinTier } from './key-grants.ts'
 import { keyView } from './key-view.ts'
+import { newName } from './names.ts'
 import { readPage } from './page.ts'
 
 export interface KeyOperations {
@@ -37,8 +38,12 @@ export function buildKeyOperations(context: OperationsContext): KeyOperations {
     rotateKey: (actor, request) => rotateKey(context, actor, request),
     revokeKey: async (actor, { id }) => {
       const { publicId } = await getKey(context, id)
-      await revokeKey(sql, publicId, authorOf(actor))
-      announceChange({ kind: 'key', id })
+      try {
+        await revokeKey(sql, publicId, authorOf(actor))
+      } finally {
+        // Also where nobody knows whether it was revoked.
+        announceChange({ kind: 'key', id })
+      }
       return keyView(await getKey(context, id))
     },
   }
@@ -47,10 +52,12 @@ export function buildKeyOperations(context: OperationsContext): KeyOperations {
 async function list(context: OperationsContext, input: ListKeys): Promise<Page<KeyView>> {
   const { account, status = null, ...page } = input
   const owner = account === undefined ? null : await findAccount(context, account)
-  if (account !== undefined && owner === null) return { object: 'list', data: [], has_more: false, next_cursor: null }
+  // Of an account that is not there there are none; a cursor is checked all the same.
+  const isNobody = account !== undefined && owner === null
   const filter = { accountId: owner?.id ?? null, status }
   return await readPage(page, {
-    read: (limit, before: KeyPosition | null) => listKeys(context.sql, filter, { limit, before }),
+    read: async (limit, before: KeyPosition | null) =>
+      isNobody ? [] : await listKeys(context.sql, filter, { limit, before }),
     positionOf: ({ createdAt, publicId }) => `${createdAt.getTime()}.${publicId}`,
     parsePosition,
     view: keyView,
@@ -73,23 +80,32 @@ async function update(
     const before = await getKey(context, id)
     if (before.revokedAt !== null) throw conflict('The key is revoked: make a new one.')
     const after = applyChanges(before, changes)
-    if (isDeepStrictEqual(after, before)) return keyView(before)
+    const change = { kind: 'key', id } as const
+    if (isDeepStrictEqual(after, before)) {
+      // Perhaps this is asked again since the answer was lost, and with it the announcement.
+      context.announceChange(change)
+      return keyView(before)
+    }
     const tier = getTierOfAccount(context, before.tier)
     requireWithinTier(before.tier, tier, changes)
-    requireToGive(context, actor, { tier, wanted: after, had: endsLater(after, before) ? null : before })
+    const isLonger = endsLater(after, before)
+    if (isLonger && before.replacedBy !== null) throw replaced(before.replacedBy)
+    await requireToGive(context, actor, { tier, wanted: after, had: isLonger ? null : before })
     const changed = { ...after, updatedAt: timeOfChange(before) }
-    if ((await updateKey(context.sql, { before, after: changed }, authorOf(actor))) !== 'done') return 'stale'
-    context.announceChange({ kind: 'key', id })
-    return keyView(changed)
+    const outcome = announced(context, change, updateKey(context.sql, { before, after: changed }, authorOf(actor)))
+    return (await outcome) === 'done' ? keyView(changed) : 'stale'
   })
 }
+
+/** A rotation would be undone. */
+const replaced = (by: string) => conflict(`The key has been replaced by ${by}: it can only end earlier.`, 'expires_at')
 
 function applyChanges(before: StoredKey, changes: UpdateKey): StoredKey {
   const { name, scopes, models, limits, metadata, expires_at } = changes
   const isSameEnd = expires_at === undefined || expires_at === (before.expiresAt?.toISOString() ?? null)
   return {
     ...before,
-    name: name ?? before.name,
+    name: name === undefined || name === before.name ? before.name : newName(name),
     scopes: scopes === undefined ? before.scopes : scopes,
     models: models === undefined ? before.models : models,
     limits: limits === undefined ? before.limits : (limits ?? {}),

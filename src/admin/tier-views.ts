@@ -1,4 +1,5 @@
 import type { Config } from '../config.ts'
+import type { Privileges } from '../domain/authority.ts'
 import type { Limits } from '../schemas/admin/limits.ts'
 import type { TierView } from '../schemas/admin/tiers.ts'
 
@@ -18,6 +19,19 @@ export function limitsOfTier(tier: Tier | undefined): Limits {
     spend_per_day: spendLimits.perDay,
     spend_per_month: spendLimits.perMonth,
   })
+}
+
+/** Of a tier that the configuration does not have there are none. */
+export function privilegesOfTier(tier: Tier | undefined): Privileges {
+  if (tier === undefined) return {}
+  const { limits, maxTokens, priority, queueWaitMs, totalDeadlineMs } = tier
+  return {
+    max_tokens: maxTokens.cap ?? null,
+    burst: limits.burst ?? null,
+    priority,
+    queue_wait_ms: queueWaitMs,
+    total_deadline_ms: totalDeadlineMs,
+  }
 }
 
 export function tierView(name: string, tier: Tier): TierView {

@@ -54,7 +54,7 @@ function parseCreate(args: Arguments): Action {
   if (name === undefined) throw new UsageError('"create" needs --account NAME')
   const grant = grantOf(args)
   return async (operations, io) => {
-    const { id } = await operations.ensureAccount({ name, ...(tier !== undefined && { tier }) })
+    const { id } = await operations.ensureAccount({ name, ...(tier !== undefined && { tier }), key: grant })
     showSecret(await operations.createKey({ account: id, ...grant }), args, io)
   }
 }

@@ -71,7 +71,7 @@ async function perform(action: Action, argv: readonly string[], io: CommandIo): 
 
 type Values = Readonly<Record<string, string | boolean | undefined>>
 
-const switches = { json: { type: 'boolean' }, help: { type: 'boolean' } } as const
+const switches = { json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } } as const
 const configOptions = ['config', 'data-dir'] as const
 
 function readArguments(argv: readonly string[], verbs: Subcommands['verbs']) {

@@ -25,7 +25,7 @@ export interface Account {
   readonly tier: string
   readonly status: AccountStatus
   readonly limits: Limits
-  /** In the order of their issuers, then of their subjects. */
+  /** In the order of their issuers, then of their subjects. Of one that is deleted none: see updateAccount. */
   readonly identities: readonly Identity[]
   readonly metadata: Metadata
   readonly createdAt: Date
@@ -54,7 +54,7 @@ const columns = (sql: ISql) => sql`
   a.deleted_at as "deletedAt", a.xmin::text as version,
   coalesce((
     select jsonb_agg(jsonb_build_object('issuer', i.issuer, 'subject', i.subject))
-    from account_identities i where i.account_id = a.id
+    from account_identities i where i.account_id = a.id and a.deleted_at is null
   ), '[]') as identities`
 
 const read = (account: Account): Account => ({ ...account, identities: sortIdentities(account.identities) })
@@ -69,6 +69,25 @@ export async function findAccountByName(sql: ISql, name: string): Promise<Accoun
   const [account] = await withDeadline(sql<Account[]>`
     select ${columns(sql)} from accounts a where a.name = ${name} and a.deleted_at is null`)
   return account === undefined ? null : read(account)
+}
+
+/** The one that had this name last. */
+export async function findDeletedAccount(sql: ISql, name: string): Promise<Account | null> {
+  const [account] = await withDeadline(sql<Account[]>`
+    select ${columns(sql)} from accounts a where a.name = ${name} and a.deleted_at is not null
+    order by a.deleted_at desc limit 1`)
+  return account === undefined ? null : read(account)
+}
+
+/** The deleted accounts that these identities are still bound to. */
+export async function findFormerAccounts(sql: ISql, identities: readonly Identity[]): Promise<readonly string[]> {
+  if (identities.length === 0) return []
+  const rows = await withDeadline(sql<{ id: string }[]>`
+    select distinct a.id from accounts a join account_identities i on i.account_id = a.id
+    join jsonb_to_recordset(${sql.json(identities)}) as entry (issuer text, subject text)
+      on i.issuer = entry.issuer and i.subject = entry.subject
+    where a.deleted_at is not null`)
+  return rows.map(({ id }) => id)
 }
 
 /** What the same caller has made by the same Idempotency-Key before. */
@@ -126,12 +145,16 @@ export async function insertAccount(sql: ISql, fresh: NewAccount, author: Author
               ${origin?.createdBy ?? null}, ${origin?.idempotencyKey ?? null}, ${origin?.requestDigest ?? null})
       returning id
     ),
-    linked as (${link(sql, account.identities, sql`select id from made`)}),
+    ${link(sql, account.identities, sql`select id from made`)},
     logged as (${writeAudit(sql, { author, changes, done: sql`select id::text from made` })})
     select id from made`)
 }
 
-/** Makes `before`, as it was read, into `after`. A name or an identity that another account has is refused. */
+/**
+ * Makes `before`, as it was read, into `after`. A name or an identity that another account has is refused. The identities of
+ * an account that is deleted stay bound to it, so that nobody who was shut out with it is given a new account on their next
+ * call; another account may be given them.
+ */
 export async function updateAccount(
   sql: ISql,
   { before, after }: { before: Account; after: Account },
@@ -140,8 +163,9 @@ export async function updateAccount(
   const isNewIn = (old: Account) => (identity: Identity) =>
     !old.identities.some(known => isDeepStrictEqual(known, identity))
   const added = after.identities.filter(isNewIn(before))
-  const removed = before.identities.filter(isNewIn(after))
-  const action = before.deletedAt === null && after.deletedAt !== null ? 'account.delete' : 'account.update'
+  const isDeletion = before.deletedAt === null && after.deletedAt !== null
+  const removed = isDeletion ? [] : before.identities.filter(isNewIn(after))
+  const action = isDeletion ? 'account.delete' : 'account.update'
   const snapshots = { before: accountSnapshot(before), after: accountSnapshot(after) }
   const changes = [{ action, targetId: after.id, at: after.updatedAt, ...snapshots }] as const
   return await outcomeOf(sql`
@@ -157,15 +181,27 @@ export async function updateAccount(
              jsonb_to_recordset(${sql.json(removed)}) as gone (issuer text, subject text)
       where i.account_id = changed.id and i.issuer = gone.issuer and i.subject = gone.subject
     ),
-    linked as (${link(sql, added, sql`select id from changed`)}),
+    ${link(sql, added, sql`select id from changed`)},
     logged as (${writeAudit(sql, { author, changes, done: sql`select id::text from changed` })})
     select id from changed`)
 }
 
+/** Those of deleted accounts are taken over; one that another account has breaks the primary key. */
 const link = (sql: ISql, identities: readonly Identity[], account: ReturnType<ISql>) => sql`
-  insert into account_identities (issuer, subject, account_id)
-  select entry.issuer, entry.subject, account.id
-  from (${account}) as account, jsonb_to_recordset(${sql.json(identities)}) as entry (issuer text, subject text)`
+  wanted as (
+    select entry.issuer, entry.subject, account.id
+    from (${account}) as account, jsonb_to_recordset(${sql.json(identities)}) as entry (issuer text, subject text)
+  ),
+  taken_over as (
+    update account_identities i set account_id = wanted.id from wanted, accounts former
+    where i.issuer = wanted.issuer and i.subject = wanted.subject
+      and former.id = i.account_id and former.deleted_at is not null
+    returning i.issuer, i.subject
+  ),
+  linked as (
+    insert into account_identities (issuer, subject, account_id)
+    select issuer, subject, id from wanted where (issuer, subject) not in (select issuer, subject from taken_over)
+  )`
 
 function withDefaults(fresh: NewAccount): Account {
   const createdAt = fresh.createdAt ?? new Date()

@@ -2,7 +2,7 @@
 import type { ISql } from 'postgres'
 import type { Snapshot } from '../schemas/admin/audit.ts'
 import type { Metadata } from '../schemas/admin/fields.ts'
-import type { KeyLimits } from '../schemas/admin/limits.ts'
+import type { KeyLimits, Limits } from '../schemas/admin/limits.ts'
 import type { ScopeName } from '../schemas/config/tiers.ts'
 import type { AccountStatus } from './accounts.ts'
 import { withDeadline } from './deadline.ts'
@@ -26,6 +26,7 @@ export interface StoredKey {
   readonly accountName: string
   readonly accountStatus: AccountStatus
   readonly tier: string
+  readonly accountLimits: Limits
   /** Change with the rows: a change that was decided on others is stale. */
   readonly version: string
   readonly accountVersion: string
@@ -36,7 +37,7 @@ const selection = (sql: ISql) => sql`
          k.updated_at as "updatedAt", k.expires_at as "expiresAt", k.revoked_at as "revokedAt",
          k.last_used_at as "lastUsedAt", k.replaces, k.xmin::text as version,
          (select other.public_id from api_keys other where other.replaces = k.public_id) as "replacedBy",
-         a.id as "accountId", a.name as "accountName", a.status as "accountStatus", a.tier,
+         a.id as "accountId", a.name as "accountName", a.status as "accountStatus", a.tier, a.limits as "accountLimits",
          a.xmin::text as "accountVersion", k.request_digest as "requestDigest"
   from api_keys k join accounts a on a.id = k.account_id`
 
@@ -106,7 +107,8 @@ export async function listKeys(
   return rows.map(read)
 }
 
-type Snapped = Omit<StoredKey, 'lastUsedAt' | 'accountName' | 'accountStatus' | 'tier' | 'version' | 'accountVersion'>
+type OfAccount = 'accountName' | 'accountStatus' | 'tier' | 'accountLimits' | 'accountVersion'
+type Snapped = Omit<StoredKey, OfAccount | 'lastUsedAt' | 'version'>
 
 /**
  * What a key says itself, in the words of the admin API, as the audit log keeps it: without what is its account's, and

@@ -144,17 +144,39 @@ export async function revokeKey(sql: ISql, publicId: string, author: Author = sy
   })
 }
 
-const revokedAtOnce = 100
+const revokedAtOnce = 200
 
-/** Ends all keys of an account that gets no more of them, since it is deleted; returns their ids. */
-export async function revokeKeysOf(sql: ISql, accountId: string, author: Author): Promise<readonly string[]> {
-  const revoked: string[] = []
+/** Ends all keys of an account that gets no more of them, since it is deleted; each has its entry in the audit log. */
+export async function revokeKeysOf(sql: ISql, accountId: string, author: Author): Promise<void> {
   for (const status of ['active', 'expired'] as const) {
-    for (;;) {
-      const keys = await listKeys(sql, { accountId, status }, { limit: revokedAtOnce, before: null })
-      for (const { publicId } of keys) if (await revokeKey(sql, publicId, author)) revoked.push(publicId)
-      if (keys.length === 0) break
-    }
+    await retryStale(async () => {
+      for (;;) {
+        const keys = await listKeys(sql, { accountId, status }, { limit: revokedAtOnce, before: null })
+        if (keys.length === 0) return 'done'
+        if ((await revokeAll(sql, keys, author)) !== 'done') return 'stale'
+      }
+    })
   }
-  return revoked
+}
+
+/** Those that have been changed meanwhile stay as they are. */
+async function revokeAll(sql: ISql, keys: readonly StoredKey[], author: Author): Promise<ChangeOutcome> {
+  const ended = keys.map(key => {
+    const at = timeOfChange(key)
+    return { key, at, after: { ...key, revokedAt: at, updatedAt: at } }
+  })
+  const changes = ended.map(({ key, at, after }) => {
+    const snapshots = { before: keySnapshot(key), after: keySnapshot(after) }
+    return { action: 'key.revoke', targetId: key.publicId, at, ...snapshots } as const
+  })
+  const rows = ended.map(({ key, at }) => ({ id: key.publicId, version: key.version, at: at.toISOString() }))
+  return await outcomeOf(sql`
+    with ended as (
+      update api_keys k set revoked_at = entry.at, updated_at = entry.at
+      from jsonb_to_recordset(${sql.json(rows)}) as entry (id text, version text, at timestamptz)
+      where k.public_id = entry.id and k.xmin::text = entry.version
+      returning k.public_id
+    ),
+    logged as (${writeAudit(sql, { author, changes, done: sql`select public_id from ended` })})
+    select public_id from ended`)
 }

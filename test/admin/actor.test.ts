@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Actor, authorityOf, authorOf, nameOfActor } from '../../src/admin/actor.ts'
+import { type Actor, authorOf, nameOfActor } from '../../src/admin/actor.ts'
 import type { CredentialKind, Principal } from '../../src/domain/principal.ts'
-import { configOf } from '../support/config.ts'
 
 const account = '01890000-0000-7000-8000-000000000000'
 const keyId = 'k'.repeat(16)
@@ -33,17 +32,4 @@ test('the audit log names whoever asked by what they proved', () => {
   assert.deepEqual(authorOf({ kind: 'command' }), { kind: 'command', id: null, account: null, requestId: null })
   const names = [actor('admin-key'), actor('key'), actor('jwt'), { kind: 'command' } as const].map(nameOfActor)
   assert.deepEqual(names, ['admin-key', `key:${keyId}`, 'jwt:https://id.example ada', 'command'])
-})
-
-test('the operator may give anything, others what they have', () => {
-  const { tiers } = configOf({})
-  assert.deepEqual(authorityOf({ kind: 'command' }, tiers), { kind: 'unlimited' })
-  assert.deepEqual(authorityOf(actor('admin-key'), tiers), { kind: 'unlimited' })
-  for (const credential of ['key', 'token', 'jwt'] as const) {
-    assert.deepEqual(authorityOf(actor(credential), tiers), {
-      kind: 'limited',
-      grant: { scopes: new Set(['admin', 'chat']), models: ['a-*'] },
-      limits: { requests_per_minute: 60, tokens_per_minute: 100_000, requests_in_flight: 4 },
-    })
-  }
 })

@@ -96,6 +96,8 @@ test('a cursor that no page has given is refused', async t => {
   ]
   const encoded = texts.map(text => Buffer.from(text).toString('base64url'))
   for (const cursor of [...encoded, '%', 'ü', '01890000-0000-7000-8000-000000000000']) {
+    const ofNobody = operations.listKeys({ account: 'unknown', cursor })
+    await assert.rejects(ofNobody, { kind: 'invalidRequest', param: 'cursor' })
     for (const list of [operations.listAccounts, operations.listKeys, operations.listAudit]) {
       await assert.rejects(list({ cursor }), { kind: 'invalidRequest', param: 'cursor' })
     }

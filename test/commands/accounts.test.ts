@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import postgres from 'postgres'
 import { accountsCommand } from '../../src/commands/accounts.ts'
 import { keysCommand } from '../../src/commands/keys.ts'
 import { openSession } from '../../src/control/session.ts'
+import { onEnd } from '../support/cleanup.ts'
 import { runnerOf } from '../support/commands.ts'
 import { configOf } from '../support/config.ts'
 import { createDatabase } from '../support/services.ts'
@@ -72,12 +74,14 @@ test('a list of many pages is whole, and what a terminal would obey is not writt
     assert.deepEqual([code, stderr], [1, 'weir accounts: name must be free of control characters.\n'])
   }
   // Names are in the database from before, and may be in any language: only the terminal's own line is safe.
-  assert.equal((await run(env, 'create', 'left\u202eright')).code, 0)
+  const sql = postgres(env.DATABASE_URL)
+  onEnd(t, () => sql.end())
+  await sql`insert into accounts (id, name, tier) values (gen_random_uuid(), ${'left\u202eright'}, 'free')`
   const { stdout } = await run.onTerminal(env, 'list', '--tier', 'free')
   assert.doesNotMatch(stdout, /[^\P{C}\n]/u)
   assert.match(stdout, /left\?right/)
-  const again = await run(env, 'create', 'left\u202eright')
-  assert.match(again.stderr, /^weir accounts: There is an account "left\?right" already\.\n$/)
+  const unknown = await run(env, 'show', 'no\u202ebody')
+  assert.match(unknown.stderr, /^weir accounts: There is no account "no\?body"\.\n$/)
 })
 
 test('what is not understood is said, with the usage, and nothing is opened', async t => {

@@ -152,7 +152,7 @@ test('what is not understood is said, with the usage, and nothing is opened', as
   const pasted = await run(env, 'revoke', `sk-weir-${'x'.repeat(71)}`)
   assert.equal(pasted.code, 2)
   assert.equal(pasted.stderr.includes('xxxx'), false)
-  assert.equal((await run(env, '--help')).code, 0)
+  for (const argv of [['--help'], ['-h'], ['create', '-h']]) assert.equal((await run(env, ...argv)).code, 0)
   const unknown = await run({ ...env, PORT: 'many' }, 'list')
   assert.equal(unknown.code, 1)
   assert.match(unknown.stderr, /PORT/)

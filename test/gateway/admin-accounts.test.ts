@@ -41,9 +41,16 @@ test('an account is made, found, changed and deleted', async t => {
   // What changes nothing is no change.
   assert.deepEqual(await admin.get('PATCH', `/accounts/${id}`, changes), changed)
   assert.deepEqual(await admin.get('PATCH', `/accounts/${id}`, {}), changed)
+  for (const more of [{}, { status: 'active' }]) {
+    const unlinked = await admin.ask('PATCH', `/accounts/${id}`, { identities: [], ...more })
+    assertRefused(unlinked, 409, 'identities', /delete the account/)
+  }
+  await admin.get('PATCH', `/accounts/${id}`, { status: 'active' })
+  assertRefused(await admin.ask('PATCH', `/accounts/${id}`, { identities: [], status: 'suspended' }), 409, 'identities')
   const bare = await admin.get<Account>('PATCH', `/accounts/${id}`, { limits: null, identities: [], metadata: {} })
   assert.deepEqual([bare['limits'], bare['identities'], bare['metadata']], [{}, [], {}])
 
+  await admin.get('PATCH', `/accounts/${id}`, { identities: [identity] })
   const gone = await admin.get<Account>('DELETE', `/accounts/${id}`)
   assert.deepEqual([gone['status'], gone['deleted_at']], ['suspended', gone.updated_at])
   assert.deepEqual(await admin.get('DELETE', `/accounts/${id}`, {}), gone)
@@ -63,6 +70,9 @@ test('deleting an account ends its keys', async t => {
   ]
   const account = await admin.get<Account>('DELETE', '/accounts/acme')
   assert.notEqual(account['deleted_at'], null)
+  // As if it had been interrupted before all keys were ended.
+  await gateway.app.sql`update api_keys set revoked_at = null where account_id = ${account.id}`
+  assert.deepEqual(await admin.get('DELETE', '/accounts/acme'), account)
   const statuses = await Promise.all(
     [mine, other].map(async key => (await admin.get('GET', `/keys/${key.slice(8, 24)}`))['status']),
   )
@@ -97,6 +107,7 @@ test('what cannot be is refused, and says where', async t => {
     [{ name: 'n', limits: { requests_per_minute: 1_000_000_000_001 } }, 400, 'limits.requests_per_minute'],
     [{ name: 'n', limits: { spend_per_day: 5 } }, 400, 'limits.spend_per_day'],
     [{ name: 'n', limits: { spend_per_day: '9000000.000000001' } }, 400, 'limits.spend_per_day'],
+    [{ name: 'n', limits: { spend_per_day: '00005' } }, 400, 'limits.spend_per_day'],
     [{ name: 'n', limits: { spend_per_day: '-1' } }, 400, 'limits.spend_per_day'],
     [{ name: 'n', limits: { spend_per_day: '0.0000000001' } }, 400, 'limits.spend_per_day'],
     [{ name: 'n', limits: { requestsPerMinute: 5 } }, 400, 'limits.requestsPerMinute'],

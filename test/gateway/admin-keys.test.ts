@@ -133,6 +133,7 @@ test('what cannot be is refused, and says where', async t => {
     [{ scopes: 'chat' }, 400, 'scopes'],
     [{ models: [] }, 400, 'models'],
     [{ models: [''] }, 400, 'models[0]'],
+    [{ models: ['a', 'a'] }, 400, 'models'],
     [{ models: ['a\u0000'] }, 400, 'models[0]'],
     [{ limits: { requests_per_minute: null } }, 400, 'limits.requests_per_minute'],
     [{ limits: { burst: 5 } }, 400, 'limits.burst'],

@@ -12,6 +12,7 @@ import {
   type NewAccount,
   updateAccount,
 } from '../../src/store/accounts.ts'
+import { findIdentity, findOrProvision } from '../../src/store/callers.ts'
 import { timeOfChange } from '../../src/store/change-outcome.ts'
 import { author, conform } from '../support/conformance.ts'
 
@@ -100,21 +101,30 @@ conform('accounts', {
     assert.deepEqual(await actionsOn(sql, before.id), ['account.create', 'account.update'])
   },
 
-  'one that is deleted keeps its row and gives its name and its identities back': async sql => {
-    const before = await store(sql, { name: 'phoenix', identities: [ada] })
-    const now = timeOfChange(before)
-    const after = { ...before, status: 'suspended', identities: [], updatedAt: now, deletedAt: now } as const
-    assert.equal(await updateAccount(sql, { before, after }, author), 'done')
-    assert.deepEqual(await actionsOn(sql, before.id), ['account.create', 'account.delete'])
-    assert.equal(await findAccountByName(sql, 'phoenix'), null)
-    assert.deepEqual((await findAccountById(sql, before.id))?.deletedAt, now)
-    const second = await store(sql, { name: 'phoenix', identities: [ada] })
-    assert.equal((await findAccountByName(sql, 'phoenix'))?.id, second.id)
-    // The database itself lets none be deleted and active.
-    await assert.rejects(updateAccount(sql, { before: second, after: { ...second, deletedAt: now } }, author), {
-      code: '23514',
-    })
-  },
+  'one that is deleted gives its name back, and its identities to whom they are given, not to who comes with them':
+    async sql => {
+      const before = await store(sql, { name: 'phoenix', identities: [ada] })
+      const now = timeOfChange(before)
+      const after = { ...before, status: 'suspended', identities: [], updatedAt: now, deletedAt: now } as const
+      assert.equal(await updateAccount(sql, { before, after }, author), 'done')
+      assert.deepEqual(await actionsOn(sql, before.id), ['account.create', 'account.delete'])
+      assert.equal(await findAccountByName(sql, 'phoenix'), null)
+      assert.deepEqual((await findAccountById(sql, before.id))?.deletedAt, now)
+      // Whoever was shut out with it is known as such, and is given no new account.
+      const standing = await findOrProvision(sql, ada, { tier: 'free', timeoutMs: 5000 })
+      assert.deepEqual([standing?.accountId, standing?.accountStatus], [before.id, 'suspended'])
+      assert.deepEqual((await findAccountById(sql, before.id))?.identities, [])
+      const second = await store(sql, { name: 'phoenix', identities: [ada, bob] })
+      assert.equal((await findAccountByName(sql, 'phoenix'))?.id, second.id)
+      assert.deepEqual(second.identities, [bob, ada])
+      assert.equal((await findIdentity(sql, ada))?.accountId, second.id)
+      const third = { id: makeTimeOrderedId(2), name: 'third', tier: 'free', identities: [ada] }
+      assert.equal(await insertAccount(sql, third, author), 'identity-taken')
+      // The database itself lets none be deleted and active.
+      await assert.rejects(updateAccount(sql, { before: second, after: { ...second, deletedAt: now } }, author), {
+        code: '23514',
+      })
+    },
 
   'accounts are listed newest first, page by page, of one name, tier or status where that is asked for': async sql => {
     await store(sql, { name: 'one' })

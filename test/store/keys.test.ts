@@ -159,6 +159,7 @@ conform('keys', {
       accountName: 'default',
       accountStatus: 'active',
       tier: 'enterprise',
+      accountLimits: {},
     })
     assert.match(`${version} ${accountVersion}`, /^[0-9]+ [0-9]+$/)
     assert.deepEqual(
@@ -231,8 +232,8 @@ conform('keys', {
     await store(sql, { accountId: acme.id, expiresAt: new Date(Date.now() - 1000) })
     await revokeKey(sql, first.publicId)
     const other = await store(sql)
-    assert.equal((await revokeKeysOf(sql, acme.id, author)).length, 2)
-    assert.deepEqual(await revokeKeysOf(sql, acme.id, author), [])
+    for (const _ of [1, 2]) await revokeKeysOf(sql, acme.id, author)
+    assert.equal((await listKeys(sql, { accountId: acme.id, status: 'revoked' }, firstPage)).length, 3)
     assert.deepEqual(await actionsOn(sql, first.publicId), ['key.create', 'key.revoke'])
     assert.deepEqual(await actionsOn(sql, second.publicId), ['key.create', 'key.revoke'])
     assert.equal((await get(sql, other.publicId)).revokedAt, null)

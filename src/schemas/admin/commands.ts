@@ -2,7 +2,7 @@
 import { Type } from '../typebox.ts'
 import { UpdateAccountSchema } from './accounts.ts'
 import { closed, NameSchema, TierNameSchema } from './fields.ts'
-import { RotateKeySchema } from './keys.ts'
+import { KeyFieldsSchema, RotateKeySchema } from './keys.ts'
 
 const AccountReference = NameSchema('The id or the name of an account.')
 const KeyId = Type.String({ pattern: '^[0-9A-Za-z]{16}$', 'x-expects': 'the id of a key' })
@@ -10,7 +10,11 @@ const KeyId = Type.String({ pattern: '^[0-9A-Za-z]{16}$', 'x-expects': 'the id o
 export const ForAccountSchema = Type.Object({ account: AccountReference }, closed)
 
 export const EnsureAccountSchema = Type.Object(
-  { name: NameSchema('Of the account.'), tier: Type.Optional(TierNameSchema('For a new account.')) },
+  {
+    name: NameSchema('Of the account.'),
+    tier: Type.Optional(TierNameSchema('For a new account.')),
+    key: Type.Optional(KeyFieldsSchema),
+  },
   closed,
 )
 

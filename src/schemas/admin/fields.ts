@@ -38,6 +38,7 @@ const scopeList = {
 const modelList = {
   minItems: 1,
   maxItems: 256,
+  uniqueItems: true,
   items: Type.String({ minLength: 1, maxLength: 256, ...shownText }),
 } as const
 

@@ -17,6 +17,9 @@ const fields = {
 }
 
 const UpdateFields = Type.Partial(Type.Object(fields))
+/** What a key is asked for by, whose account may still have to be made. */
+export const KeyFieldsSchema = Type.Object(UpdateFields.properties, closed)
+export type KeyFields = Static<typeof KeyFieldsSchema>
 
 export const CreateKeySchema = Type.Object(
   { account: NameSchema('The id or the name of its account.'), ...UpdateFields.properties },

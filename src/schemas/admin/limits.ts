@@ -20,7 +20,7 @@ const amounts = {
 
 const countRange = { minimum: 0, maximum: 1_000_000_000_000 } as const
 const amountForm = {
-  pattern: '^(?:9000000(?:\\.0{1,9})?|[0-8]?[0-9]{1,6}(?:\\.[0-9]{1,9})?)$',
+  pattern: '^(?:9000000(?:\\.0{1,9})?|(?:0|[1-9][0-9]{0,5}|[1-8][0-9]{6})(?:\\.[0-9]{1,9})?)$',
   'x-expects': 'an amount of USD as decimal text such as "12.50", of 9000000 at the most',
 } as const
 
