@@ -111,7 +111,7 @@ conform('accounts', {
       assert.equal(await findAccountByName(sql, 'phoenix'), null)
       assert.deepEqual((await findAccountById(sql, before.id))?.deletedAt, now)
       // Whoever was shut out with it is known as such, and is given no new account.
-      const standing = await findOrProvision(sql, ada, { tier: 'free', timeoutMs: 5000 })
+      const standing = await findOrProvision(sql, ada, { tier: 'free', requestId: 'req_1', timeoutMs: 5000 })
       assert.deepEqual([standing?.accountId, standing?.accountStatus], [before.id, 'suspended'])
       assert.deepEqual((await findAccountById(sql, before.id))?.identities, [])
       const second = await store(sql, { name: 'phoenix', identities: [ada, bob] })
