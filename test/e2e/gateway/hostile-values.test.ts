@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
-import { ChatRequestSchema } from '../../src/schemas/chat-request.ts'
-import { CompletionRequestSchema } from '../../src/schemas/completion-request.ts'
-import { EmbeddingRequestSchema } from '../../src/schemas/embedding-request.ts'
-import { buildTarget, type HostileTarget } from '../support/hostile.ts'
+import { ChatRequestSchema } from '../../../src/schemas/chat-request.ts'
+import { CompletionRequestSchema } from '../../../src/schemas/completion-request.ts'
+import { EmbeddingRequestSchema } from '../../../src/schemas/embedding-request.ts'
+import { buildTarget, type HostileTarget } from '../../support/hostile.ts'
 
 const messages = [{ role: 'user', content: 'hi' }]
 const operations = [

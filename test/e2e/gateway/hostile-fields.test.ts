@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { hello } from '../support/api-error.ts'
-import { llamaServer, openaiServer, vllmServer } from '../support/engines.ts'
-import { adminKey, buildGateway } from '../support/gateway.ts'
-import { buildTarget } from '../support/hostile.ts'
-import { connectRaw } from '../support/raw-client.ts'
-import { startScriptedBackend } from '../support/scripted-backend.ts'
+import { hello } from '../../support/api-error.ts'
+import { llamaServer, openaiServer, vllmServer } from '../../support/engines.ts'
+import { adminKey, buildGateway } from '../../support/gateway.ts'
+import { buildTarget } from '../../support/hostile.ts'
+import { connectRaw } from '../../support/raw-client.ts'
+import { startScriptedBackend } from '../../support/scripted-backend.ts'
 
 /** What the engines read beside OpenAI's fields, and what other gateways let through to other servers. */
 const engineOnly = [
