@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream'
-import type { FastifyInstance, FastifyRequest, FastifySchema } from 'fastify'
+import type { FastifyInstance, FastifyRequest, FastifySchema, preValidationHookHandler } from 'fastify'
 import fp from 'fastify-plugin'
 import { type ParsedBody, parseBody, parseLargeBody, type ScannedBody } from '../src/domain/body-parse.ts'
 import { WeirError } from '../src/errors.ts'
@@ -39,6 +39,8 @@ async function body(app: FastifyInstance, { maxBodyBytes }: BodyOptions): Promis
   app.addContentTypeParser('application/json', (request, payload, done) => {
     readBytes(request, payload, maxBodyBytes, (error, bytes) => {
       if (bytes === undefined) done(error)
+      // Some clients name the media type of every request, also where there is no body and none is asked for.
+      else if (bytes.length === 0 && takesNoBody(request)) done(null)
       else parse(request, bytes, done)
     })
   })
@@ -140,6 +142,8 @@ function findMediaFault(request: FastifyRequest): string | undefined {
   return isJsonMediaType(contentType) ? undefined : 'The Content-Type must be application/json, in UTF-8.'
 }
 
+const takesNoBody = ({ method, is404 }: FastifyRequest): boolean => method === 'DELETE' || method === 'OPTIONS' || is404
+
 function hasBody({ headers }: FastifyRequest): boolean {
   return headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0'
 }
@@ -153,6 +157,12 @@ function isJsonMediaType(contentType: string): boolean {
     contentType === 'application/json' ||
     /^application\/json[ \t]*(?:;[ \t]*charset=(?:utf-8|"utf-8")[ \t]*)?$/i.test(contentType)
   )
+}
+
+/** A preValidation hook for a body of which everything has a default (`x-optional`): it may be left out altogether. */
+export const fillAbsentBody: preValidationHookHandler = (request, _reply, done) => {
+  request.body ??= {}
+  done()
 }
 
 export default fp(body, { name: 'body', fastify: '5.x' })

@@ -1,7 +1,7 @@
 import fp from 'fastify-plugin'
+import { buildOperations } from '../src/admin/operations.ts'
 import { ensureDataDir } from '../src/config/data-dir.ts'
 import type { Config } from '../src/config.ts'
-import { buildOperations } from '../src/control/operations.ts'
 import { type ControlServer, startControlServer } from '../src/control/server.ts'
 
 interface ControlOptions {
@@ -15,8 +15,8 @@ export default fp<ControlOptions>(
     app.addHook('onListen', async () => {
       const { dataDir } = config.stores
       ensureDataDir(dataDir)
-      const { sql, peppers, forgetKey } = app
-      const operations = buildOperations({ sql, peppers, forgetKey, tiers: config.tiers })
+      const { sql, peppers, announceChange } = app
+      const operations = buildOperations({ sql, peppers, announceChange, tiers: config.tiers })
       starting = startControlServer({ dataDir, operations, log: app.log })
       if ((await starting) === null) app.log.warn('another server of this data directory takes the commands')
     })

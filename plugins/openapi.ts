@@ -20,17 +20,23 @@ export default fp(
         tags: [
           { name: 'Inference', description: 'What the models do.' },
           { name: 'Models', description: 'Which models there are.' },
+          { name: 'Authentication', description: 'Who is calling.' },
+          { name: 'Administration', description: 'Accounts, their keys, and who changed them; for the scope `admin`.' },
           { name: 'Health', description: 'For probes and monitors.' },
           { name: 'Operations', description: 'For those who run it.' },
         ],
         components: {
           securitySchemes: {
-            bearer: { type: 'http', scheme: 'bearer', description: 'An API key, as the OpenAI SDKs send it.' },
+            bearer: {
+              type: 'http',
+              scheme: 'bearer',
+              description: 'An API key, as the OpenAI SDKs send it, or a JWT.',
+            },
             apiKey: {
               type: 'apiKey',
               in: 'header',
               name: 'x-api-key',
-              description: 'The same key, in a header of its own.',
+              description: 'The same, in a header of its own.',
             },
           },
         },

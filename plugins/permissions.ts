@@ -1,8 +1,8 @@
 import type { FastifyInstance, preHandlerAsyncHookHandler } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Model } from '../src/domain/catalog.ts'
-import { isAllowed } from '../src/domain/permission.ts'
 import type { Principal } from '../src/domain/principal.ts'
+import { adviseModel, coversModel } from '../src/domain/tier-advice.ts'
 import { WeirError } from '../src/errors.ts'
 import type { EndpointName } from '../src/schemas/config/models.ts'
 import { getPrincipal } from './auth.ts'
@@ -31,11 +31,8 @@ export default fp(
       const model = app.catalog.current.find(asked)
       if (model === undefined) throw unknownModel(app, asked)
       if (!mayUse(principal, model)) {
-        throw new WeirError(
-          'insufficientPermissions',
-          `This key may not use model '${shown(asked)}'. Ask for a key that may, or use one of GET /v1/models.`,
-          { param: 'model' },
-        )
+        const advice = adviseModel(shown(asked), model, principal, app.catalog.tiers)
+        throw new WeirError('insufficientPermissions', advice, { param: 'model' })
       }
       if (!model.targets.some(target => target.endpoints.has(endpoint))) {
         throw new WeirError('invalidRequest', `Model '${shown(asked)}' does not serve ${endpoint}.`, { param: 'model' })
@@ -46,8 +43,7 @@ export default fp(
   { name: 'permissions', dependencies: ['auth', 'catalog'] },
 )
 
-const mayUse = (principal: Principal, model: Model): boolean =>
-  isAllowed(model.id, principal.models) || model.aliases.some(alias => isAllowed(alias, principal.models))
+const mayUse = ({ models }: Principal, model: Model): boolean => coversModel(models, model)
 
 /** A caller's text in an error: short, and nothing that a terminal or a log would obey. */
 const shown = (name: string): string => name.replace(/[^\x20-\x7e]/g, '?').slice(0, 100)

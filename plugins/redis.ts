@@ -1,8 +1,9 @@
 import fastifyRedis from '@fastify/redis'
 import type { FastifyBaseLogger } from 'fastify'
 import fp from 'fastify-plugin'
-import { Redis } from 'ioredis'
+import type { Redis } from 'ioredis'
 import type { Config } from '../src/config.ts'
+import { connectRedis } from '../src/store/redis-client.ts'
 
 /** `absent`: none is configured, and `app.redis` is not there either. */
 export type RedisState = 'absent' | 'connecting' | 'ready' | 'down'
@@ -19,25 +20,6 @@ interface RedisOptions {
 }
 
 const closeTimeoutMs = 500
-
-/** The defaults of ioredis keep every request waiting on a server that is frozen or gone; these fail at once. */
-function connect(url: string): Redis {
-  return new Redis(url, {
-    connectionName: 'weir',
-    connectTimeout: 500,
-    commandTimeout: 50,
-    // Bytes that never come: the other side is gone without a word, so make a new connection.
-    socketTimeout: 2000,
-    enableOfflineQueue: false,
-    // What was sent may have been done: nothing is sent twice.
-    autoResendUnfulfilledCommands: false,
-    maxRetriesPerRequest: 0,
-    enableAutoPipelining: true,
-    retryStrategy: attempt => Math.min(50 * 2 ** Math.min(attempt, 5), 1000) * (0.5 + Math.random() / 2),
-    // After a failover the old primary answers READONLY until it is left.
-    reconnectOnError: error => error.message.startsWith('READONLY'),
-  })
-}
 
 /** Follows the client's state and logs each change of it once. */
 function watch(client: Redis, log: FastifyBaseLogger): { readonly state: RedisState } {
@@ -104,7 +86,7 @@ export default fp<RedisOptions>(
       app.decorate('redisHealth', { state: 'absent' })
       return
     }
-    const client = connect(redisUrl)
+    const client = connectRedis(redisUrl)
     app.decorate('redisHealth', watch(client, app.log))
     app.addHook('onClose', () => disconnect(client))
     const presented = presentAsReady(client)

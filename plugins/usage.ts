@@ -5,7 +5,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import type { CallRecord } from '../src/backend/call.ts'
-import type { ScopeName } from '../src/schemas/config/tiers.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -16,8 +15,6 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** A stable name of what the route does, for logs, metrics and traces. */
     operation?: string
-    /** What a principal needs to use the route. */
-    scope?: ScopeName
   }
 }
 

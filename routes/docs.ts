@@ -21,7 +21,7 @@ export default async function docs(app: FastifyInstance): Promise<void> {
   // The page's own routes take no options of ours: as all of this scope they belong to the internal listener.
   app.addHook('onRoute', route => {
     route.constraints = { ...route.constraints, ...app.internal }
-    route.config = { operation: 'docs', ...route.config }
+    route.config = { operation: 'docs', scope: 'public', ...route.config }
   })
   app.get(
     '/openapi.json',

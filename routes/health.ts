@@ -20,7 +20,7 @@ export interface HealthOptions {
 /** For probes and monitors: cheap, without authentication, and nothing about the inside to strangers. */
 export default async function health(app: FastifyInstance, { readiness }: HealthOptions): Promise<void> {
   const options = (operationId: string, summary: string) => ({
-    config: { operation: 'health' },
+    config: { operation: 'health', scope: 'public' as const },
     constraints: app.internal,
     logLevel: 'warn' as const,
     schema: {

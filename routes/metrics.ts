@@ -17,7 +17,7 @@ export default async function metrics(app: FastifyInstance, { needsAdmin }: Metr
   app.get(
     '/metrics',
     {
-      config: { operation: 'metrics', ...(needsAdmin ? { scope: 'admin' as const } : {}) },
+      config: { operation: 'metrics', scope: needsAdmin ? 'admin' : 'public' },
       constraints: app.internal,
       schema: {
         operationId: 'getMetrics',

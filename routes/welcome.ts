@@ -15,7 +15,7 @@ export default async function welcome(app: FastifyInstance): Promise<void> {
   app.get(
     '/',
     {
-      config: { operation: 'welcome' },
+      config: { operation: 'welcome', scope: 'public' },
       schema: {
         operationId: 'getWelcome',
         tags: ['Operations'],

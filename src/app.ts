@@ -5,18 +5,23 @@ import auth from '../plugins/auth.ts'
 import backends from '../plugins/backends.ts'
 import body from '../plugins/body.ts'
 import catalog from '../plugins/catalog.ts'
+import changes from '../plugins/changes.ts'
 import control from '../plugins/control.ts'
 import cors from '../plugins/cors.ts'
 import drain from '../plugins/drain.ts'
 import engine from '../plugins/engine.ts'
 import errors, { answerClientError, answerFrameworkError } from '../plugins/errors.ts'
 import internalListener, { internalListenerStrategy } from '../plugins/internal-listener.ts'
+import jwt from '../plugins/jwt.ts'
 import metrics from '../plugins/metrics.ts'
 import openapi from '../plugins/openapi.ts'
 import permissions from '../plugins/permissions.ts'
 import postgres from '../plugins/postgres.ts'
 import redis from '../plugins/redis.ts'
+import routeScopes from '../plugins/route-scopes.ts'
 import usage from '../plugins/usage.ts'
+import adminRoutes from '../routes/admin/index.ts'
+import tokenRoutes from '../routes/auth/token.ts'
 import docsRoutes from '../routes/docs.ts'
 import healthRoutes from '../routes/health.ts'
 import metricsRoutes from '../routes/metrics.ts'
@@ -24,6 +29,7 @@ import v1Routes from '../routes/v1/index.ts'
 import welcomeRoutes from '../routes/welcome.ts'
 import type { Config } from './config.ts'
 import { isLoopback } from './domain/loopback.ts'
+import { loadPeppers } from './embedded/pepper.ts'
 import type { Readiness } from './readiness.ts'
 
 export interface AppOptions {
@@ -36,6 +42,7 @@ export interface AppOptions {
 /** The whole application, ready to listen or to be injected into. Closing it closes all that it opened. */
 export async function buildApp({ config, log, readiness, version }: AppOptions): Promise<FastifyInstance> {
   const { server } = config
+  const peppers = loadPeppers(config)
   const app = Fastify({
     loggerInstance: log,
     // One line a request is written when its socket closes (plugins/usage.ts); Fastify's own two come too early.
@@ -62,6 +69,7 @@ export async function buildApp({ config, log, readiness, version }: AppOptions):
   })
   await app.register(drain)
   await app.register(errors)
+  await app.register(routeScopes)
   await app.register(openapi, { version })
   await app.register(metrics)
   await app.register(usage)
@@ -69,9 +77,11 @@ export async function buildApp({ config, log, readiness, version }: AppOptions):
   await app.register(body, { maxBodyBytes: server.maxBodyBytes })
   await app.register(postgres, { config })
   await app.register(redis, { config })
+  await app.register(changes, { config })
   await app.register(engine, { config })
   await app.register(catalog, { config })
-  await app.register(auth, { config })
+  await app.register(jwt, { config, peppers })
+  await app.register(auth, { config, peppers })
   await app.register(permissions)
   await app.register(backends, { backends: config.backends, times: streamTimes(config) })
   await app.register(control, { config })
@@ -80,6 +90,8 @@ export async function buildApp({ config, log, readiness, version }: AppOptions):
   await app.register(healthRoutes, { readiness })
   await app.register(metricsRoutes, { needsAdmin: server.internalPort === undefined && !isLoopback(server.host) })
   await app.register(docsRoutes)
+  await app.register(tokenRoutes, { tokenTtlMs: config.auth.tokenTtlMs })
+  await app.register(adminRoutes, { prefix: '/admin' })
   await app.register(v1Routes, { prefix: '/v1', urlImages: server.urlImages })
   return app
 }

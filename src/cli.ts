@@ -1,10 +1,18 @@
 /** The `weir` command: `weir <command> …`, or `weir start`, which is the server. */
+import { accountsCommand } from './commands/accounts.ts'
 import { checkConfigCommand } from './commands/check-config.ts'
 import type { Command } from './commands/command.ts'
 import { keysCommand } from './commands/keys.ts'
 import { environment } from './config.ts'
 
-const commands: readonly Command[] = [checkConfigCommand, keysCommand]
+// Whoever reads has seen enough, as `| head` has: a command goes on to its end all the same and closes what it has opened.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', error => {
+    if (!('code' in error && error.code === 'EPIPE')) throw error
+  })
+}
+
+const commands: readonly Command[] = [checkConfigCommand, accountsCommand, keysCommand]
 
 const [name, ...argv] = process.argv.slice(2)
 const command = commands.find(known => known.name === name)

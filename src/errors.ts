@@ -27,7 +27,10 @@ export const errorCatalogue = {
   insufficientPermissions: { status: 403, type: 'permission_error', code: 'insufficient_permissions' },
   modelNotFound: { status: 404, type: 'invalid_request_error', code: 'model_not_found' },
   notFound: { status: 404, type: 'invalid_request_error', code: null },
+  /** An account or key of the admin API. */
+  resourceNotFound: { status: 404, type: 'invalid_request_error', code: 'not_found' },
   methodNotAllowed: { status: 405, type: 'invalid_request_error', code: 'method_not_allowed' },
+  conflict: { status: 409, type: 'invalid_request_error', code: 'conflict', shouldRetry: false },
   requestTimeout: { status: 408, type: 'invalid_request_error', code: 'request_timeout' },
   requestTooLarge: { status: 413, type: 'invalid_request_error', code: 'request_too_large' },
   unsupportedMediaType: { status: 415, type: 'invalid_request_error', code: 'unsupported_media_type' },
@@ -40,6 +43,8 @@ export const errorCatalogue = {
   upstreamError: { status: 502, type: 'server_error', code: 'upstream_error' },
   overloaded: { status: 503, type: 'service_unavailable_error', code: 'server_is_overloaded' },
   authUnavailable: { status: 503, type: 'service_unavailable_error', code: 'auth_unavailable' },
+  /** Accounts, keys and the audit log are in the database alone. */
+  storeUnavailable: { status: 503, type: 'service_unavailable_error', code: 'database_unavailable' },
   ledgerUnavailable: { status: 503, type: 'service_unavailable_error', code: 'ledger_unavailable' },
   upstreamTimeout: { status: 504, type: 'server_error', code: 'upstream_timeout' },
   /** Only inside a stream, where the status has already been sent. */

@@ -12,7 +12,9 @@ import { isLoopback } from './domain/loopback.ts'
 import type { Readiness } from './readiness.ts'
 import { describeStartError } from './start-error.ts'
 import { stopWell } from './stop.ts'
+import { afterFirstContact } from './store/first-contact.ts'
 import { ensureFirstKey } from './store/first-key.ts'
+import { checkPeppers } from './store/peppers.ts'
 
 const version: string = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version
 /** Without the database the server is not ready for so long; afterwards this is an outage like a later one. */
@@ -50,15 +52,18 @@ async function start({ config, warnings, origins }: LoadedConfig): Promise<void>
   let app: FastifyInstance | null = null
   stopWell({ log, readiness, graceMs: config.server.graceMs, app: () => app })
   app = await buildApp({ config, log, readiness, version })
+  const { sql, database, peppers } = app
+  const peppersChecked = afterFirstContact(database, () => checkPeppers(sql, peppers))
+  peppersChecked.catch(refuseToStart)
   const firstKey = ensureFirstKey({
-    sql: app.sql,
-    database: app.database,
-    peppers: app.peppers,
+    sql,
+    database,
+    peppers,
     isLoopback: isLoopback(config.server.host),
     hasAdminKey: config.auth.adminKey !== undefined,
   })
   firstKey.catch(refuseToStart)
-  const known = Promise.all([app.database.firstContact, firstKey])
+  const known = Promise.all([peppersChecked, firstKey])
   const waitMs = config.stores.databaseUrl === undefined ? patienceMs.embedded : patienceMs.external
   await Promise.race([known, delay(waitMs, null, { ref: false })])
   const url = await app.listen({ host: config.server.host, port: config.server.port })

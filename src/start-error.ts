@@ -2,15 +2,19 @@
 import { ConfigError, describeProblem } from './config/problem.ts'
 import { DataDirBusyError } from './embedded/lock.ts'
 import { NoKeyError } from './store/first-key.ts'
+import { WrongPepperError } from './store/peppers.ts'
 
 /** One message, with what to do; a stack only where the fault is ours. Ends with a line break. */
 export function describeStartError(error: unknown): string {
   if (error instanceof ConfigError) return error.problems.map(problem => `${describeProblem(problem)}\n`).join('')
-  if (error instanceof NoKeyError || error instanceof DataDirBusyError) return `weir: ${error.message}\n`
+  if (isPlain(error)) return `weir: ${error.message}\n`
   const listenProblem = error instanceof Error ? describeListenError(error) : null
   if (listenProblem !== null) return `weir: ${listenProblem}\n`
   return `weir: ${error instanceof Error ? error.stack : String(error)}\n`
 }
+
+const isPlain = (error: unknown): error is Error =>
+  error instanceof NoKeyError || error instanceof WrongPepperError || error instanceof DataDirBusyError
 
 interface SystemError extends Error {
   readonly code?: string

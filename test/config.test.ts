@@ -32,7 +32,7 @@ const defaults = (folder: string): Config => ({
     urlImages: false,
   },
   stores: { dataDir: join(folder, '.weir') },
-  auth: { keyCacheTtlMs: 30_000 },
+  auth: { keyCacheTtlMs: 30_000, tokenTtlMs: 900_000, issuers: {}, previousKeyPeppers: [] },
   log: { level: 'info' },
   engine: { slots: 4, contextLength: 2048 },
   backends: {},

@@ -7,7 +7,7 @@ import models from './models.ts'
 /**
  * The request line of every inference request, in order:
  *
- *   onRequest    authenticate    key → request.principal                401 503
+ *   onRequest    authenticate    key or JWT → request.principal         401 503
  *                requireScope    the route's scope                      403
  *                [body           bounded, parsed, validated]            400 413 415
  *   preHandler   authorize       name or alias → request.model          404 403

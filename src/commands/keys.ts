@@ -1,135 +1,71 @@
-import { parseArgs } from 'node:util'
-import { ensureDataDir } from '../config/data-dir.ts'
-import { loadConfig } from '../config.ts'
-import type { Operations } from '../control/operations.ts'
-import { openSession } from '../control/session.ts'
-import type { CreatedKey, CreateKey, KeyView } from '../schemas/admin/keys.ts'
+import type { CreatedKeyView, CreateKey, KeyView } from '../schemas/admin/keys.ts'
 import { type ScopeName, scopeNames } from '../schemas/config/tiers.ts'
 import type { Command, CommandIo } from './command.ts'
+import {
+  type Action,
+  type Arguments,
+  lengthMsOf,
+  listOf,
+  readAll,
+  runSubcommand,
+  type Subcommands,
+  show,
+  takeNoWords,
+  UsageError,
+} from './subcommands.ts'
+import { dayOf, printable } from './table.ts'
 
 const usage = `Usage:
-  weir keys create --account NAME [--tier TIER] [--name NAME] [--scopes a,b] [--models x,y] [--expires 30d] [--json]
-  weir keys list [--account NAME] [--json]
-  weir keys revoke ID [--json]
-All take --config FILE and --data-dir FOLDER. "create" writes the new key to stdout, alone on one line, and never again.
+  weir keys create --account NAME [--tier TIER] [--name NAME] [--scopes a,b] [--models x,y] [--expires 30d]
+  weir keys list [--account NAME]
+  weir keys show ID
+  weir keys rotate ID [--grace 24h] [--name NAME]
+  weir keys revoke ID
+All take --json, --config FILE and --data-dir FOLDER. "create" makes the account where there is none, of the tier free
+unless --tier says otherwise. "create" and "rotate" write the new key to stdout, alone on one line, and never again; after
+"rotate" the old one works for the grace period too.
 `
 
-const options = {
-  account: { type: 'string' },
-  tier: { type: 'string' },
-  name: { type: 'string' },
-  scopes: { type: 'string' },
-  models: { type: 'string' },
-  expires: { type: 'string' },
-  json: { type: 'boolean', default: false },
-  help: { type: 'boolean', default: false },
-  config: { type: 'string' },
-  'data-dir': { type: 'string' },
-} as const
-
-/** What was asked for makes no sense; the usage follows. */
-class UsageError extends Error {}
-
-type Flags = ReturnType<typeof readArguments>['values']
-
-function readArguments(argv: readonly string[]) {
-  try {
-    return parseArgs({ args: [...argv], options, allowPositionals: true, strict: true })
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error))
-  }
-}
-
 /**
- * `weir keys create | list | revoke`. Resolves to the exit code: 0 done, 1 not done, 2 not understood.
- * With --json stdout is one JSON document; without it `create` writes the key alone, the others a table.
+ * With --json stdout is one JSON document; without it `create` and `rotate` write the key alone, `list` and `show` a table
+ * where stdout is a terminal.
  */
-async function runKeys(argv: readonly string[], io: CommandIo): Promise<number> {
-  try {
-    const { values, positionals } = readArguments(argv)
-    if (values.help) {
-      io.stdout.write(usage)
-      return 0
-    }
-    const action = actionOf(positionals, values)
-    const { config, origins } = loadConfig({ argv: configFlags(values), env: io.env })
-    // Whoever opens the database would say the same, but not where the folder was named.
-    if (config.stores.databaseUrl === undefined) ensureDataDir(config.stores.dataDir, origins['stores.dataDir'])
-    const session = await openSession(config)
-    try {
-      await action(session.operations, io)
-    } finally {
-      await session.close()
-    }
-    return 0
-  } catch (error) {
-    if (error instanceof UsageError) {
-      io.stderr.write(`weir keys: ${error.message}\n${usage}`)
-      return 2
-    }
-    if (error instanceof Error) {
-      io.stderr.write(`weir keys: ${error.message}\n`)
-      return 1
-    }
-    throw error
-  }
+const subcommands: Subcommands = {
+  name: 'keys',
+  usage,
+  verbs: {
+    create: { flags: ['account', 'tier', 'name', 'scopes', 'models', 'expires'], parse: parseCreate },
+    list: { flags: ['account'], parse: parseList },
+    show: { flags: [], parse: parseShow },
+    rotate: { flags: ['grace', 'name'], parse: parseRotate },
+    revoke: { flags: [], parse: parseRevoke },
+  },
 }
 
 export const keysCommand: Command = {
   name: 'keys',
-  summary: 'create, list and revoke API keys',
-  run: runKeys,
+  summary: 'create, list, rotate and revoke API keys',
+  run: (argv, io) => runSubcommand(subcommands, argv, io),
 }
 
-function configFlags(values: Flags): readonly string[] {
-  const named = (['config', 'data-dir'] as const).map(name => ({ name, value: values[name] }))
-  return named.flatMap(({ name, value }) => (value === undefined ? [] : [`--${name}`, value]))
-}
-
-type Action = (operations: Operations, io: CommandIo) => Promise<void>
-
-function actionOf([verb, ...rest]: readonly string[], values: Flags): Action {
-  switch (verb) {
-    case 'create': {
-      if (rest.length > 0) throw new UsageError('"create" takes flags only')
-      const input = creationOf(values)
-      return async (operations, io) => showCreated(await operations.createKey(input), values.json, io)
-    }
-    case 'list': {
-      if (rest.length > 0) throw new UsageError('"list" takes flags only')
-      const input = values.account === undefined ? {} : { account: values.account }
-      return async (operations, io) => showList(await operations.listKeys(input), values.json, io)
-    }
-    case 'revoke': {
-      const [id] = rest
-      // A whole key may have been pasted: it is not repeated.
-      if (id === undefined || rest.length > 1 || !/^[0-9A-Za-z]{16}$/.test(id)) {
-        throw new UsageError('"revoke" takes the id of one key, as "list" shows it')
-      }
-      return async (operations, io) => {
-        const revoked = await operations.revokeKey({ id })
-        io.stdout.write(values.json ? `${JSON.stringify(revoked)}\n` : `${id} revoked at ${revoked.revoked_at}\n`)
-      }
-    }
-    default:
-      throw new UsageError('say "create", "list" or "revoke"')
+function parseCreate(args: Arguments): Action {
+  takeNoWords(args, 'create')
+  const { account: name, tier } = args.flags
+  if (name === undefined) throw new UsageError('"create" needs --account NAME')
+  const grant = grantOf(args)
+  return async (operations, io) => {
+    const { id } = await operations.ensureAccount({ name, ...(tier !== undefined && { tier }), key: grant })
+    showSecret(await operations.createKey({ account: id, ...grant }), args, io)
   }
 }
 
-function creationOf(values: Flags): CreateKey {
-  if (values.account === undefined) throw new UsageError('"create" needs --account NAME')
+function grantOf({ flags: { name, scopes, models, expires } }: Arguments): Omit<CreateKey, 'account'> {
   return {
-    account: values.account,
-    ...(values.tier !== undefined && { tier: values.tier }),
-    ...(values.name !== undefined && { name: values.name }),
-    ...(values.scopes !== undefined && { scopes: listOf(values.scopes).map(asScope) }),
-    ...(values.models !== undefined && { models: listOf(values.models) }),
-    ...(values.expires !== undefined && { expires_at: endOf(values.expires) }),
+    ...(name !== undefined && { name }),
+    ...(scopes !== undefined && { scopes: listOf(scopes).map(asScope) }),
+    ...(models !== undefined && { models: listOf(models) }),
+    ...(expires !== undefined && { expires_at: endOf(expires) }),
   }
-}
-
-function listOf(text: string): string[] {
-  return text.split(',').flatMap(item => item.trim() || [])
 }
 
 function asScope(text: string): ScopeName {
@@ -138,60 +74,89 @@ function asScope(text: string): ScopeName {
   return scope
 }
 
-const unitMs = { m: 60_000, h: 3_600_000, d: 86_400_000 } as const
-
-/** `30d`, `12h`, `15m` from now, or a time in ISO 8601. */
+/** From now on, or a time in ISO 8601. */
 function endOf(text: string): string {
-  const [, count, unit] = /^([0-9]{1,6})([mhd])$/.exec(text) ?? []
-  const length = unit === 'm' || unit === 'h' || unit === 'd' ? unitMs[unit] * Number(count) : null
-  const end = length === null ? new Date(text) : new Date(Date.now() + length)
+  const lengthMs = lengthMsOf(text)
+  const end = lengthMs === null ? new Date(text) : new Date(Date.now() + lengthMs)
   if (Number.isNaN(end.getTime())) throw new UsageError('--expires is a length such as 30d, 12h, 15m, or a date')
   return end.toISOString()
 }
 
-function showCreated(created: CreatedKey, isJson: boolean, { stdout, stderr }: CommandIo): void {
+function parseList(args: Arguments): Action {
+  takeNoWords(args, 'list')
+  const { account } = args.flags
+  return async (operations, io) => {
+    const filter = account === undefined ? {} : { account }
+    const data = await readAll(page => operations.listKeys({ ...filter, ...page }), io)
+    const rows = data.length === 0 ? [['There are no keys.']] : [head, ...data.map(rowOf)]
+    show({ object: 'list', data }, rows, args, io)
+  }
+}
+
+function parseShow(args: Arguments): Action {
+  const id = idOf(args, 'show')
+  return async (operations, io) => {
+    const key = await operations.getKey({ id })
+    show(key, [head, rowOf(key)], args, io)
+  }
+}
+
+function parseRotate(args: Arguments): Action {
+  const id = idOf(args, 'rotate')
+  const { grace, name } = args.flags
+  const graceMs = grace === undefined ? undefined : lengthMsOf(grace)
+  if (graceMs === null) throw new UsageError('--grace is a length such as 24h, 15m or 7d')
+  return async (operations, io) => {
+    const rotation = {
+      ...(name !== undefined && { name }),
+      ...(graceMs !== undefined && { grace_seconds: graceMs / 1000 }),
+    }
+    const fresh = await operations.rotateKey({ id, ...rotation })
+    showSecret(fresh, args, io)
+    if (args.isJson) return
+    const old = await operations.getKey({ id })
+    io.stderr.write(`It replaces ${id}, which works until ${old.expires_at}.\n`)
+  }
+}
+
+function parseRevoke(args: Arguments): Action {
+  const id = idOf(args, 'revoke')
+  return async (operations, { stdout }) => {
+    const revoked = await operations.revokeKey({ id })
+    stdout.write(args.isJson ? `${JSON.stringify(revoked)}\n` : `${id} revoked at ${revoked.revoked_at}\n`)
+  }
+}
+
+/** A whole key may have been pasted: it is not repeated. */
+function idOf({ words: [id, ...more] }: Arguments, verb: string): string {
+  if (id !== undefined && more.length === 0 && /^[0-9A-Za-z]{16}$/.test(id)) return id
+  throw new UsageError(`"${verb}" takes the id of one key, as "list" shows it`)
+}
+
+function showSecret(created: CreatedKeyView, { isJson }: Arguments, { stdout, stderr }: CommandIo): void {
   if (isJson) {
     stdout.write(`${JSON.stringify(created)}\n`)
     return
   }
   stdout.write(`${created.key}\n`)
   const until = created.expires_at === null ? '' : `, until ${created.expires_at}`
-  stderr.write(`Key ${created.id} of account ${created.account} (${created.tier})${until}. It is not shown again.\n`)
+  const account = printable(created.account.name)
+  stderr.write(`Key ${created.id} of account ${account} (${created.tier})${until}. It is not shown again.\n`)
 }
 
-function showList(keys: readonly KeyView[], isJson: boolean, { stdout }: CommandIo): void {
-  stdout.write(isJson ? `${JSON.stringify({ object: 'list', data: keys })}\n` : asTable(keys))
-}
+const head = ['ID', 'ACCOUNT', 'TIER', 'NAME', 'SCOPES', 'MODELS', 'CREATED', 'EXPIRES', 'LAST USED', 'STATUS']
 
-function asTable(keys: readonly KeyView[]): string {
-  if (keys.length === 0) return 'There are no keys.\n'
-  const rows = [
-    ['ID', 'ACCOUNT', 'TIER', 'NAME', 'SCOPES', 'MODELS', 'CREATED', 'STATE'],
-    ...keys.map(key => [
-      key.id,
-      key.account,
-      key.tier,
-      key.name,
-      key.scopes?.join(',') ?? "the tier's",
-      key.models?.join(',') ?? "the tier's",
-      key.created_at.slice(0, 10),
-      stateOf(key, Date.now()),
-    ]),
+function rowOf(key: KeyView): readonly string[] {
+  return [
+    key.id,
+    key.account.name,
+    key.tier,
+    key.name,
+    key.scopes?.join(',') ?? "the tier's",
+    key.models?.join(',') ?? "the tier's",
+    dayOf(key.created_at, ''),
+    dayOf(key.expires_at, 'never'),
+    dayOf(key.last_used_at, 'never'),
+    key.revoked_at === null ? key.status : `revoked ${dayOf(key.revoked_at, '')}`,
   ]
-  const widths = rows.reduce<number[]>((most, row) => row.map((cell, i) => Math.max(most[i] ?? 0, cell.length)), [])
-  return rows
-    .map(
-      row =>
-        `${row
-          .map((cell, i) => cell.padEnd(widths[i] ?? 0))
-          .join('  ')
-          .trimEnd()}\n`,
-    )
-    .join('')
-}
-
-function stateOf(key: KeyView, nowMs: number): string {
-  if (key.revoked_at !== null) return `revoked ${key.revoked_at.slice(0, 10)}`
-  if (key.expires_at === null) return 'active'
-  return Date.parse(key.expires_at) <= nowMs ? 'expired' : `until ${key.expires_at.slice(0, 10)}`
 }

@@ -3,11 +3,16 @@ import { existsSync } from 'node:fs'
 import type { ConfigFile } from '../schemas/config/root.ts'
 import { checkBackends, checkServer, checkStores } from './addresses.ts'
 import { collectInto, type Findings } from './findings.ts'
+import { checkIssuers } from './issuers.ts'
 import { checkModels } from './models.ts'
+import { dotted } from './place.ts'
 import { checkPrices } from './prices.ts'
 import type { Resolution } from './resolve.ts'
 import type { Resolved } from './resolved.ts'
 import { headerFault, weaknessOf } from './secrets.ts'
+
+/** A key says in one base62 digit which pepper made it. */
+const maxFormerPeppers = 60
 
 /** A value from which whatever did not fit the schema is missing. */
 type Incomplete<Value> = Value extends readonly (infer Item)[]
@@ -26,6 +31,7 @@ export function checkReferences(resolved: Record<string, unknown>, run: Resoluti
   checkServer(draft, findings)
   checkStores(draft, findings)
   checkSecrets(draft, findings)
+  checkIssuers(draft, findings)
   checkBackends(draft, findings)
   checkModels(draft, findings)
   checkPrices(draft, findings)
@@ -33,14 +39,33 @@ export function checkReferences(resolved: Record<string, unknown>, run: Resoluti
 }
 
 function checkSecrets({ auth, backends, stores }: Draft, findings: Findings): void {
-  for (const key of ['adminKey', 'keyPepper'] as const) {
-    const secret = auth?.[key]
-    const weakness = secret === undefined ? undefined : weaknessOf(secret)
-    if (weakness) findings.problem(['auth', key], weakness)
+  const fix = 'Make one with `openssl rand -hex 32`.'
+  const seen = new Map<string, string>()
+  const own = [
+    { path: ['auth', 'adminKey'], secret: auth?.adminKey },
+    ...(auth?.previousKeyPeppers ?? []).map((secret, index) => ({
+      path: ['auth', 'previousKeyPeppers', index],
+      secret,
+    })),
+    { path: ['auth', 'keyPepper'], secret: auth?.keyPepper },
+  ]
+  for (const { path, secret } of own) {
+    if (secret === undefined) continue
+    const weakness = weaknessOf(secret)
+    if (weakness) findings.problem(path, weakness)
+    const other = seen.get(secret)
+    if (other === undefined) seen.set(secret, dotted(path))
+    else findings.problem(path, { problem: `It is the same as ${other}.`, fix })
   }
-  if (auth?.adminKey !== undefined && auth.adminKey === auth.keyPepper) {
-    const problem = 'It is the same as auth.adminKey, which callers send.'
-    findings.problem(['auth', 'keyPepper'], { problem, fix: 'Make one with `openssl rand -hex 32`.' })
+  const former = auth?.previousKeyPeppers?.length ?? 0
+  if (former > maxFormerPeppers) {
+    const problem = `There are more than ${maxFormerPeppers} former peppers.`
+    const way = 'Rotate the keys of the oldest, take it away, and set auth.keyPepperVersion to what it is now.'
+    findings.problem(['auth', 'previousKeyPeppers'], { problem, fix: way })
+  }
+  if (auth?.keyPepperVersion !== undefined && auth.keyPepperVersion <= former) {
+    const problem = `There cannot be ${former} peppers before version ${auth.keyPepperVersion}.`
+    findings.problem(['auth', 'keyPepperVersion'], { problem, fix: `Write ${former + 1} or more, or remove the key.` })
   }
   if (stores?.databaseUrl !== undefined && !findings.isWritten(['auth', 'keyPepper'])) {
     findings.problem(['auth', 'keyPepper'], {

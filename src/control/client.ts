@@ -1,13 +1,14 @@
 /** The command's end of the control socket. */
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
+import { type CommandOperations, commandOperationsOver } from '../admin/command-operations.ts'
 import { parseShape } from '../schemas/check.ts'
 import { findControlPath } from './address.ts'
-import { OperationError, type Operations } from './operations.ts'
-import { AnswerSchema, type CallName, maxAnswerBytes, onLine } from './protocol.ts'
+import { AnswerSchema, type Call, maxAnswerBytes, onLine } from './protocol.ts'
 
 export interface ControlConnection {
-  readonly operations: Operations
+  /** What the server refuses is an Error with the server's message. */
+  readonly operations: CommandOperations
   close(): void
 }
 
@@ -27,17 +28,10 @@ export async function connectControl(dataDir: string): Promise<ControlConnection
     throw error
   }
   const ask = askerOver(socket)
-  return {
-    operations: {
-      createKey: async input => (await ask('createKey', input)) as Awaited<ReturnType<Operations['createKey']>>,
-      listKeys: async input => (await ask('listKeys', input)) as Awaited<ReturnType<Operations['listKeys']>>,
-      revokeKey: async input => (await ask('revokeKey', input)) as Awaited<ReturnType<Operations['revokeKey']>>,
-    },
-    close: () => socket.destroy(),
-  }
+  return { operations: commandOperationsOver((call, input) => ask({ call, input })), close: () => socket.destroy() }
 }
 
-function askerOver(socket: Socket): (call: CallName, input: unknown) => Promise<unknown> {
+function askerOver(socket: Socket): (question: Call) => Promise<unknown> {
   const waiting: PromiseWithResolvers<string>[] = []
   onLine(socket, maxAnswerBytes, line => waiting.shift()?.resolve(line))
   const fail = (error: Error) => {
@@ -46,12 +40,12 @@ function askerOver(socket: Socket): (call: CallName, input: unknown) => Promise<
   socket.on('error', fail)
   socket.on('close', () => fail(new Error('the server closed the connection before it answered')))
   socket.setTimeout(answerTimeoutMs, () => socket.destroy(new Error('the server does not answer')))
-  return async (call, input) => {
+  return async question => {
     const answer = Promise.withResolvers<string>()
     waiting.push(answer)
-    socket.write(`${JSON.stringify({ call, input })}\n`)
+    socket.write(`${JSON.stringify(question)}\n`)
     const parsed = parseShape(AnswerSchema, JSON.parse(await answer.promise))
     if (parsed.ok) return parsed.result
-    throw new OperationError(parsed.message)
+    throw new Error(parsed.message)
   }
 }

@@ -1,12 +1,10 @@
 /** One line of JSON asks, one line answers. Both sides are the same user on the same machine. */
 import type { Socket } from 'node:net'
+import { type CommandName, commandNames } from '../admin/command-operations.ts'
 import { type Static, Type } from '../schemas/typebox.ts'
 
-const callNames = ['createKey', 'listKeys', 'revokeKey'] as const
-export type CallName = (typeof callNames)[number]
-
 export const CallSchema = Type.Object(
-  { call: Type.Unsafe<CallName>(Type.Union(callNames.map(name => Type.Literal(name)))), input: Type.Unknown() },
+  { call: Type.Unsafe<CommandName>(Type.Union(commandNames.map(name => Type.Literal(name)))), input: Type.Unknown() },
   { additionalProperties: false },
 )
 export type Call = Static<typeof CallSchema>
@@ -18,7 +16,7 @@ export const AnswerSchema = Type.Union([
 export type Answer = Static<typeof AnswerSchema>
 
 /** The longest question; an answer may be a list and is bounded by its length. */
-export const maxQuestionBytes = 64 * 1024
+export const maxQuestionBytes = 512 * 1024
 export const maxAnswerBytes = 16 * 1024 * 1024
 
 /** Hands over each line that comes; a line that is longer than allowed ends the connection. */

@@ -2,11 +2,13 @@
 import { once } from 'node:events'
 import { chmodSync, rmSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
+import { performCommand } from '../admin/command-operations.ts'
+import type { Operations } from '../admin/operations.ts'
+import { WeirError } from '../errors.ts'
 import { parseShape, ShapeError } from '../schemas/check.ts'
 import { type ControlAddress, makeControlAddress, removeStaleAddress } from './address.ts'
 import { connectControl } from './client.ts'
-import { OperationError, type Operations } from './operations.ts'
-import { type Answer, type Call, CallSchema, maxQuestionBytes, onLine } from './protocol.ts'
+import { type Answer, CallSchema, maxQuestionBytes, onLine } from './protocol.ts'
 
 export interface ControlServer {
   readonly path: string
@@ -81,23 +83,11 @@ function serve(socket: Socket, options: ControlServerOptions): void {
 
 async function answerLine(line: string, { operations, log }: ControlServerOptions): Promise<Answer> {
   try {
-    return { ok: true, result: await perform(parseShape(CallSchema, JSON.parse(line)), operations) }
+    const { call, input } = parseShape(CallSchema, JSON.parse(line))
+    return { ok: true, result: await performCommand(operations, call, input) }
   } catch (error) {
-    if (error instanceof OperationError || error instanceof ShapeError) return { ok: false, message: error.message }
+    if (error instanceof WeirError || error instanceof ShapeError) return { ok: false, message: error.message }
     log.error({ err: error }, 'a command failed')
     return { ok: false, message: error instanceof Error ? error.message : 'it failed' }
-  }
-}
-
-async function perform({ call, input }: Call, operations: Operations): Promise<unknown> {
-  switch (call) {
-    case 'createKey':
-      return await operations.createKey(input as Parameters<Operations['createKey']>[0])
-    case 'listKeys':
-      return await operations.listKeys(input as Parameters<Operations['listKeys']>[0])
-    case 'revokeKey':
-      return await operations.revokeKey(input as Parameters<Operations['revokeKey']>[0])
-    default:
-      return call satisfies never
   }
 }

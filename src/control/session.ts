@@ -1,16 +1,20 @@
 /** How a command comes to its operations: through the server that runs, else with the database in its own hand. */
 import { setTimeout as delay } from 'node:timers/promises'
+import { type CommandOperations, commandOperationsOver, performCommand } from '../admin/command-operations.ts'
+import { buildOperations } from '../admin/operations.ts'
 import type { Config } from '../config.ts'
+import type { Change } from '../domain/change.ts'
 import { DataDirBusyError } from '../embedded/lock.ts'
 import { loadPeppers } from '../embedded/pepper.ts'
+import { sendChanges } from '../store/change-feed.ts'
 import { type Database, openDatabase } from '../store/database.ts'
 import { withDeadline } from '../store/deadline.ts'
 import { migrate } from '../store/migrate.ts'
+import { checkPeppers } from '../store/peppers.ts'
 import { connectControl } from './client.ts'
-import { buildOperations, type Operations } from './operations.ts'
 
 export interface Session {
-  readonly operations: Operations
+  readonly operations: CommandOperations
   close(): Promise<void>
 }
 
@@ -40,8 +44,18 @@ async function openDirectly(config: Parameters<typeof openSession>[0], database:
     const peppers = loadPeppers(config)
     await withDeadline(sql`select 1`, openTimeoutMs)
     await withDeadline(migrate(sql), openTimeoutMs)
-    const { tiers } = config
-    return { operations: buildOperations({ sql, peppers, tiers, forgetKey: () => {} }), close: () => database.close() }
+    await checkPeppers(sql, peppers)
+    const changes: Change[] = []
+    const announceChange = (change: Change) => void changes.push(change)
+    const operations = buildOperations({ sql, peppers, tiers: config.tiers, announceChange })
+    return {
+      operations: commandOperationsOver((name, input) => performCommand(operations, name, input)),
+      close: async () => {
+        // Servers elsewhere may share the database. Whom this does not reach asks again within auth.keyCacheTtl.
+        if (config.stores.redisUrl !== undefined) await sendChanges(config.stores.redisUrl, changes)
+        await database.close()
+      },
+    }
   } catch (error) {
     await database.close()
     throw error

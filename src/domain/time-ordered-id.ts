@@ -12,3 +12,9 @@ export function makeTimeOrderedId(nowMs: number): string {
   const hex = bytes.toString('hex')
   return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-')
 }
+
+/** The smallest id there can be of this millisecond: those of earlier ones are smaller, all others are not. */
+export function firstIdAt(timeMs: number): string {
+  const hex = timeMs.toString(16).padStart(12, '0')
+  return `${hex.slice(0, 8)}-${hex.slice(8)}-0000-0000-000000000000`
+}

@@ -31,12 +31,16 @@ function makePepper(file: string): string {
   return readFileSync(file, 'utf8').trim()
 }
 
-function peppersOf(text: string): Peppers {
-  return { current: 1, byVersion: new Map([[1, createSecretKey(text, 'utf8')]]) }
+/** The former ones are the versions before the current one, in their order. */
+function peppersOf(text: string, { previousKeyPeppers: former, keyPepperVersion }: Config['auth']): Peppers {
+  const current = keyPepperVersion ?? former.length + 1
+  const oldest = current - former.length
+  const byVersion = new Map([...former, text].map((each, index) => [oldest + index, createSecretKey(each, 'utf8')]))
+  return { current, byVersion }
 }
 
 /**
- * The secret that keys the digests of API keys: from the configuration, else the one in `<dataDir>/pepper`, which is
+ * The secrets that key the digests of API keys: from the configuration, else the one in `<dataDir>/pepper`, which is
  * made on first start when the database is embedded. Throws an error that says what to set when there is neither:
  * replicas that share a database must share the pepper, so none can make its own.
  */
@@ -44,7 +48,7 @@ export function loadPeppers(config: Pick<Config, 'stores' | 'auth'>): Peppers {
   const { keyPepper } = config.auth
   if (keyPepper !== undefined) {
     if (keyPepper.length < minLength) throw new Error(`WEIR_KEY_PEPPER needs at least ${minLength} characters`)
-    return peppersOf(keyPepper)
+    return peppersOf(keyPepper, config.auth)
   }
   if (config.stores.databaseUrl !== undefined) {
     throw new Error(
@@ -59,5 +63,5 @@ export function loadPeppers(config: Pick<Config, 'stores' | 'auth'>): Peppers {
   if (pepper.length < minLength) {
     throw new Error(`${file} does not hold a pepper any more: restore it, or the keys made with it are lost`)
   }
-  return peppersOf(pepper)
+  return peppersOf(pepper, config.auth)
 }

@@ -125,6 +125,8 @@ function makeClient(connect: () => WireSocket): ClientGeneration {
     // The first connection waits for the database to be made, which takes seconds on a slow machine.
     connect_timeout: 60,
     max_lifetime: null,
+    // As for any other database; see src/store/database.ts.
+    fetch_types: false,
     backoff: () => 0.2,
     onnotice: () => {},
     socket: () => {

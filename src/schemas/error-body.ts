@@ -21,6 +21,7 @@ const descriptions = {
   403: 'The key may not do this.',
   404: 'There is no such model.',
   408: 'The request took too long to arrive.',
+  409: 'It is not as the request takes it to be: a name that is taken, a key that has ended.',
   413: 'The body is too large.',
   415: 'The body is not JSON.',
   429: 'A limit or quota is exhausted.',
@@ -33,13 +34,10 @@ const descriptions = {
 
 type ErrorStatus = keyof typeof descriptions
 
+const answer = (description: string) => ({ description, content: { 'application/json': { schema: ErrorBodySchema } } })
+
 const answers = (...statuses: readonly ErrorStatus[]) =>
-  Object.fromEntries(
-    statuses.map(status => [
-      status,
-      { description: descriptions[status], content: { 'application/json': { schema: ErrorBodySchema } } },
-    ]),
-  )
+  Object.fromEntries(statuses.map(status => [status, answer(descriptions[status])]))
 
 /** What every route can answer beside its own. */
 export const commonErrors = answers(400, 408, 431, 500)
@@ -47,8 +45,17 @@ export const commonErrors = answers(400, 408, 431, 500)
 /** What routes behind a key can answer. */
 export const keyErrors = { ...commonErrors, ...answers(401, 403, 503) }
 
+/** What the exchange of a key for a token can answer beside its 200. */
+export const tokenErrors = { ...keyErrors, ...answers(413, 415) }
+
 /** What can become of a look-up of one model. */
 export const modelErrors = { ...keyErrors, ...answers(404) }
 
 /** What an inference route can answer beside its 200. */
 export const inferenceErrors = { ...modelErrors, ...answers(413, 415, 429, 502, 504) }
+
+/** What can become of a look-up in the admin API. */
+export const recordErrors = { ...keyErrors, 404: answer('There is no such account, key or tier.') }
+
+/** What a change in the admin API can answer beside its 200. */
+export const changeErrors = { ...recordErrors, ...answers(409, 413, 415) }

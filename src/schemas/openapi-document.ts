@@ -24,6 +24,9 @@ const responseHeaders = {
     type: 'string',
     pattern: '^[a-z_]{1,40}(, [a-z_]{1,40}){0,4}$',
   }),
+  'idempotent-replayed': header('The record is the one that an earlier request with this Idempotency-Key made.', {
+    const: 'true',
+  }),
   'retry-after': header('How long to wait, in whole seconds.', { type: 'string', pattern: '^[0-9]+$' }),
   'retry-after-ms': header('The same in milliseconds.', { type: 'string', pattern: '^[0-9]+$' }),
   'x-should-retry': header('`false` where trying again by itself would be of no use.', { const: 'false' }),
@@ -36,7 +39,7 @@ export function finishDocument<Document extends object>(document: Document): Doc
   const hoisted = hoist(paths, schemas)
   return {
     ...document,
-    paths: mapValues(hoisted, path => mapValues(path, addHeaders)),
+    paths: mapValues(hoisted, path => mapValues(path, operation => finishOperation(operation, schemas))),
     components: { ...components, headers: responseHeaders, schemas: Object.fromEntries([...schemas].sort(byName)) },
   }
 }
@@ -70,26 +73,45 @@ function mapping({ discriminator, oneOf }: Json, hoisted: Json): Json {
   return { discriminator: { propertyName: tag, mapping: Object.fromEntries(entries) } }
 }
 
-function addHeaders(operation: unknown): unknown {
+/** A body that may be left out says so itself; the library takes every body for required. */
+function finishBody({ requestBody }: Json, schemas: ReadonlyMap<string, unknown>): Json {
+  if (!isObject(requestBody)) return {}
+  const schema = schemas.get(nameOfBody(requestBody))
+  const mayBeAbsent = isObject(schema) && schema['x-optional'] === true
+  return { requestBody: mayBeAbsent ? { ...requestBody, required: false } : requestBody }
+}
+
+function nameOfBody({ content }: Json): string {
+  const { schema } = (content as Record<string, { schema?: Json } | undefined>)['application/json'] ?? {}
+  return String(schema?.['$ref']).split('/').at(-1) ?? ''
+}
+
+function finishOperation(operation: unknown, schemas: ReadonlyMap<string, unknown>): unknown {
   if (!isObject(operation)) return operation
-  const takesFields = operation['requestBody'] !== undefined
   const responses = mapValues(operation['responses'], (response, status) => ({
     ...(response as object),
     headers: Object.fromEntries(
-      headersOf(Number(status), takesFields).map(name => [name, { $ref: `#/components/headers/${name}` }]),
+      headersOf(Number(status), operation).map(name => [name, { $ref: `#/components/headers/${name}` }]),
     ),
   }))
-  return { ...operation, responses }
+  return { ...operation, ...finishBody(operation, schemas), responses }
 }
 
-function headersOf(status: number, takesFields: boolean): (keyof typeof responseHeaders)[] {
+function headersOf(status: number, operation: Json): (keyof typeof responseHeaders)[] {
   // What never was a whole request has no id.
   if (status === 408 || status === 431) return []
   const always = ['x-request-id', 'openai-processing-ms'] as const
   if (status === 429 || status === 503) return [...always, 'retry-after', 'retry-after-ms', 'x-should-retry']
-  if (status >= 500) return [...always, 'x-should-retry']
-  return takesFields && status === 200 ? [...always, 'x-weir-ignored-fields'] : [...always]
+  if (status >= 500 || status === 409) return [...always, 'x-should-retry']
+  if (status !== 200) return [...always]
+  if (isCreation(operation)) return [...always, 'idempotent-replayed']
+  return hasTag(operation, 'Inference') ? [...always, 'x-weir-ignored-fields'] : [...always]
 }
+
+/** Answers 200 only where the record was made before. */
+const isCreation = ({ responses }: Json): boolean => isObject(responses) && responses['201'] !== undefined
+
+const hasTag = ({ tags }: Json, tag: string): boolean => Array.isArray(tags) && tags.includes(tag)
 
 const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null && !Array.isArray(value)
 

@@ -28,3 +28,5 @@ export const embeddingExamples = [
   { model: 'weir-demo', input: 'A text.', encoding_format: 'float' },
   { model: 'weir-demo', input: ['A text.', 'Another text.'], encoding_format: 'base64' },
 ]
+
+export const tokenExamples = [{}, { scopes: ['chat', 'models'], expires_in: 300 }]

@@ -135,6 +135,8 @@ function explainBound(keyword: string, limit: number, data: unknown): string {
       return `must have at most ${limit} items; it has ${Array.isArray(data) ? data.length : 'more'}`
     case 'maxProperties':
       return `must have at most ${limit} keys; it has ${Object.keys(data as object).length}`
+    case 'uniqueItems':
+      return 'must not have the same item twice'
     default:
       return 'is not allowed'
   }

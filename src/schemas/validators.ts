@@ -52,5 +52,5 @@ const options: Options = {
   unicode: false,
   // It would only say that `unicode` may go one day; what is wrong with a schema is thrown.
   logger: false,
-  keywords: ['example', 'x-expects'],
+  keywords: ['example', 'x-expects', 'x-optional'],
 }

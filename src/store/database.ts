@@ -80,6 +80,9 @@ function makeServerClient(url: string): ClientGeneration {
   }
   const options = {
     max: 10,
+    // It would ask for the types of arrays when it connects, and in postgres 3.4.9 nobody catches it where that fails: the
+    // process would end with the connection. So there are no arrays between here and the database, but JSON.
+    fetch_types: false,
     connect_timeout: 5,
     idle_timeout: 300,
     backoff: (attempt: number) => Math.min(0.05 * 2 ** attempt, 1) * (0.5 + Math.random() / 2),

@@ -1,12 +1,12 @@
 /** Whoever starts Weir must be able to use it: the key of the first start, or the refusal to start without any. */
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Sql } from 'postgres'
 import { makeApiKey, type NewApiKey, type Peppers } from '../domain/api-key.ts'
 import { scopeNames } from '../schemas/config/tiers.ts'
 import { defaultAccount } from './accounts.ts'
+import { findKey } from './callers.ts'
 import type { DatabaseContact } from './contact.ts'
-import { isUnavailable } from './deadline.ts'
-import { findKey, hasUsableKey, insertKey } from './keys.ts'
+import { afterFirstContact } from './first-contact.ts'
+import { hasUsableKey, insertKey } from './keys.ts'
 
 export type FirstKey =
   /** The admin key comes from the configuration. */
@@ -37,8 +37,6 @@ export interface FirstKeyOptions {
   readonly hasAdminKey: boolean
 }
 
-const retryMs = 500
-
 /**
  * Finds out whether there is a usable key, and makes one where that is right. Waits for the database, however long that
  * takes. Rejects with NoKeyError when the server must not run, and with the database's own error when it answers with one
@@ -46,18 +44,9 @@ const retryMs = 500
  */
 export async function ensureFirstKey(options: FirstKeyOptions): Promise<FirstKey> {
   if (options.hasAdminKey) return { kind: 'preset' }
-  await options.database.firstContact
   // Made once: an insert whose answer was lost may have been done, and is then repeated with the same id.
   const fresh = makeApiKey(options.peppers)
-  for (;;) {
-    try {
-      return await makeUnlessUsable(options, fresh)
-    } catch (error) {
-      if (!isUnavailable(error)) throw error
-      options.database.reportFailure(error)
-      await delay(retryMs)
-    }
-  }
+  return await afterFirstContact(options.database, () => makeUnlessUsable(options, fresh))
 }
 
 async function makeUnlessUsable({ sql, isLoopback }: FirstKeyOptions, fresh: NewApiKey): Promise<FirstKey> {

@@ -1,18 +1,21 @@
 /** The real application on a database and a backend that are not there: enough to see who is let in. */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import type { FastifyInstance, RouteOptions } from 'fastify'
 import { pino } from 'pino'
 import { buildApp } from '../../src/app.ts'
 import { type Config, loadConfig } from '../../src/config.ts'
+import type { RouteScope } from '../../src/schemas/config/tiers.ts'
 import { onEnd } from '../support/cleanup.ts'
 import { makeTempDir } from '../support/temp-dir.ts'
 
 export interface Route {
   readonly method: string
   readonly url: string
-  /** What a caller has to have; undefined where anybody may. */
-  readonly scope: string | undefined
+  /** What a caller has to have. */
+  readonly scope: RouteScope | undefined
   readonly operation: string | undefined
   /** Whether it exists on the internal listener only. */
   readonly isInternal: boolean
@@ -25,13 +28,17 @@ export interface BuiltApp {
   readonly routes: readonly Route[]
 }
 
-/** Builds it, listening nowhere. `env` is laid over an environment that needs no server. */
-export async function buildRealApp(t: TestContext, env: Readonly<Record<string, string>> = {}): Promise<BuiltApp> {
-  const routes: Route[] = []
+/** Builds it, listening nowhere. `env` is laid over an environment that needs no server; `yaml` is its weir.yaml. */
+export async function buildRealApp(
+  t: TestContext,
+  env: Readonly<Record<string, string>> = {},
+  yaml = '',
+): Promise<BuiltApp> {
+  const routes: RouteOptions[] = []
   const collect = (message: unknown) => {
     const { fastify } = message as { fastify: FastifyInstance }
     fastify.addHook('onRoute', route => {
-      routes.push(...asRoutes(route))
+      routes.push(route)
     })
   }
   const nowhere = {
@@ -41,14 +48,17 @@ export async function buildRealApp(t: TestContext, env: Readonly<Record<string, 
     WEIR_DATA_DIR: makeTempDir(t),
     HOST: '127.0.0.1',
   }
-  const { config } = loadConfig({ argv: [], env: { ...nowhere, ...env }, cwd: makeTempDir(t) })
+  const cwd = makeTempDir(t)
+  writeFileSync(join(cwd, 'weir.yaml'), yaml)
+  const { config } = loadConfig({ argv: [], env: { ...nowhere, ...env }, cwd })
   subscribe('fastify.initialization', collect)
   try {
     const log = pino({ level: 'silent' })
     const app = await buildApp({ config, log, readiness: { state: 'ready' }, version: '0.0.0' })
     onEnd(t, () => app.close())
     await app.ready()
-    return { app, config, routes }
+    // Read now: the hooks of a route's own scope may add to it after ours.
+    return { app, config, routes: routes.flatMap(asRoutes) }
   } finally {
     unsubscribe('fastify.initialization', collect)
   }

@@ -50,8 +50,8 @@ test('on loopback', async t => {
   })
 
   await t.test('every route that asks for a key says what scope it needs, and no other', () => {
-    deepStrictEqual(closed.filter(({ scope }) => scope === undefined).map(named), [])
-    deepStrictEqual(routes.filter(route => isOpen(route) && route.scope !== undefined).map(named), [])
+    deepStrictEqual(closed.filter(({ scope }) => scope === undefined || scope === 'public').map(named), [])
+    deepStrictEqual(routes.filter(route => isOpen(route) && route.scope !== 'public').map(named), [])
   })
 
   await t.test('every route of ours has a name for logs and metrics', () => {
@@ -72,7 +72,9 @@ test('off loopback, without a listener of their own, the metrics want the scope 
 
 test('with an internal listener the public one has none of the operations', async t => {
   const built = await buildRealApp(t, { HOST: '0.0.0.0', INTERNAL_PORT: '0' })
-  const operations = built.routes.filter(route => isOpen(route) && route.url !== '/')
+  const isOperation = (route: Route) => route.isInternal || (isOpen(route) && route.url !== '/')
+  const operations = built.routes.filter(isOperation)
+  ok(operations.some(({ url }) => url.startsWith('/admin/')))
   for (const route of operations) strictEqual(await statusOf(built, route), 404, named(route))
-  for (const route of built.routes.filter(route => !isOpen(route))) notStrictEqual(await statusOf(built, route), 404)
+  for (const route of built.routes) if (!isOperation(route)) notStrictEqual(await statusOf(built, route), 404)
 })

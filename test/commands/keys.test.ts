@@ -7,22 +7,13 @@ import { fileURLToPath } from 'node:url'
 import { request } from 'undici'
 import { keysCommand } from '../../src/commands/keys.ts'
 import { onEnd } from '../support/cleanup.ts'
+import { runnerOf } from '../support/commands.ts'
 import { createDatabase } from '../support/services.ts'
 import { makeTempDir } from '../support/temp-dir.ts'
 
 const keyPepper = randomBytes(32).toString('base64url')
 
-/** Runs `weir keys …` and returns what it wrote. */
-async function run(env: Readonly<Record<string, string>>, ...argv: readonly string[]) {
-  let stdout = ''
-  let stderr = ''
-  const code = await keysCommand.run(argv, {
-    stdout: { write: text => (stdout += text) },
-    stderr: { write: text => (stderr += text) },
-    env,
-  })
-  return { code, stdout, stderr }
-}
+const run = runnerOf(keysCommand)
 
 async function startServer(t: TestContext, dataDir: string) {
   const file = fileURLToPath(new URL('keys-server.ts', import.meta.url))
@@ -67,7 +58,10 @@ test('keys are made, listed and revoked beside a running server that holds the e
     )
     assert.equal(created.code, 0, created.stderr)
     const view = JSON.parse(created.stdout)
-    assert.deepEqual([view.account, view.tier, view.scopes, view.models], ['acme', 'free', ['chat', 'models'], null])
+    assert.deepEqual(
+      [view.account.name, view.tier, view.scopes, view.models],
+      ['acme', 'free', ['chat', 'models'], null],
+    )
     const days = (Date.parse(view.expires_at) - Date.parse(view.created_at)) / 86_400_000
     assert.ok(Math.abs(days - 30) < 0.01)
     assert.equal(await status(view.key), 200)
@@ -81,10 +75,35 @@ test('keys are made, listed and revoked beside a running server that holds the e
       data.map((row: { id: string }) => row.id),
       [id, view.id],
     )
-    const table = (await run(env, 'list', '--account', 'acme')).stdout.split('\n')
-    assert.match(table[0] ?? '', /^ID +ACCOUNT +TIER +NAME +SCOPES +MODELS +CREATED +STATE$/)
-    assert.match(table[1] ?? '', new RegExp(`^${id} +acme +free +ci +the tier's +the tier's +\\S+ +revoked \\S+$`))
+    // Without a terminal it is the same, so that a program need not ask for it.
+    assert.deepEqual(JSON.parse((await run(env, 'list')).stdout).data, data)
+    const shown = JSON.parse((await run(env, 'show', id)).stdout)
+    assert.deepEqual([shown.id, shown.status], [id, 'revoked'])
+    const table = (await run.onTerminal(env, 'list', '--account', 'acme')).stdout.split('\n')
+    assert.match(table[0] ?? '', /^ID +ACCOUNT +TIER +NAME +SCOPES +MODELS +CREATED +EXPIRES +LAST USED +STATUS$/)
+    assert.match(
+      table[1] ?? '',
+      new RegExp(`^${id} +acme +free +ci +the tier's +the tier's +\\S+ +never +never +revoked \\S+$`),
+    )
     assert.equal(JSON.stringify(table).includes(key), false)
+  })
+
+  await t.test('rotated: the new one works at once, the old one for the grace period', async () => {
+    const old = (await run(env, 'create', '--account', 'acme', '--name', 'rotating')).stdout.trim()
+    const { code, stdout, stderr } = await run(env, 'rotate', old.slice(8, 24), '--grace', '1h')
+    assert.equal(code, 0, stderr)
+    const fresh = stdout.trim()
+    assert.match(stdout, /^sk-weir-[0-9A-Za-z]{16}-[0-9A-Za-z]{54}\n$/)
+    assert.match(
+      stderr,
+      new RegExp(`^Key ${fresh.slice(8, 24)} of account acme .*\\nIt replaces ${old.slice(8, 24)}, `),
+    )
+    assert.deepEqual([await status(old), await status(fresh)], [200, 200])
+    const again = await run(env, 'rotate', old.slice(8, 24))
+    assert.deepEqual([again.code, again.stdout], [1, ''])
+    assert.match(again.stderr, /replaced by/)
+    const last = await run(env, 'rotate', fresh.slice(8, 24), '--grace', '0m', '--json')
+    assert.deepEqual([await status(fresh), await status(JSON.parse(last.stdout).key)], [401, 200])
   })
 
   await t.test('after it was killed: the command takes the database over', async () => {
@@ -93,7 +112,7 @@ test('keys are made, listed and revoked beside a running server that holds the e
     await exited
     const { code, stdout } = await run(env, 'list', '--json')
     assert.equal(code, 0)
-    assert.equal(JSON.parse(stdout).data.length, 2)
+    assert.equal(JSON.parse(stdout).data.length, 5)
   })
 })
 
@@ -111,8 +130,12 @@ test('what is not understood is said, with the usage, and nothing is opened', as
   const dataDir = makeTempDir(t)
   const env = { WEIR_DATA_DIR: dataDir, DATABASE_URL: 'postgres://nobody@127.0.0.1:1/nothing' }
   const cases: [string[], RegExp][] = [
-    [[], /create.*list.*revoke/],
-    [['destroy'], /create.*list.*revoke/],
+    [[], /create.*list.*rotate.*revoke/],
+    [['destroy'], /create.*list.*rotate.*revoke/],
+    [['toString'], /create.*list.*rotate.*revoke/],
+    [['list', '--scopes', 'chat'], /"list" does not take --scopes/],
+    [['rotate', '0'.repeat(16), '--grace', 'soon'], /--grace/],
+    [['show', 'a', 'b'], /the id of one key/],
     [['create'], /needs --account/],
     [['create', '--account', 'a', '--scopes', 'chat,root'], /no scope "root"/],
     [['create', '--account', 'a', '--expires', 'tomorrow'], /--expires/],
@@ -129,7 +152,7 @@ test('what is not understood is said, with the usage, and nothing is opened', as
   const pasted = await run(env, 'revoke', `sk-weir-${'x'.repeat(71)}`)
   assert.equal(pasted.code, 2)
   assert.equal(pasted.stderr.includes('xxxx'), false)
-  assert.equal((await run(env, '--help')).code, 0)
+  for (const argv of [['--help'], ['-h'], ['create', '-h']]) assert.equal((await run(env, ...argv)).code, 0)
   const unknown = await run({ ...env, PORT: 'many' }, 'list')
   assert.equal(unknown.code, 1)
   assert.match(unknown.stderr, /PORT/)

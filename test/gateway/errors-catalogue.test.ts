@@ -13,7 +13,7 @@ async function buildThrowing(t: TestContext, error: () => Error) {
   const gateway = await buildGateway(t, {
     env: { WEIR_BACKEND_URL: backend.url },
     prepare: app => {
-      app.post('/throwing/chat/completions', { schema: { hide: true } }, async () => {
+      app.post('/throwing/chat/completions', { config: { scope: 'public' }, schema: { hide: true } }, async () => {
         requests += 1
         throw error()
       })
@@ -120,6 +120,7 @@ test('an SDK tries again twice where that is of use and never where it is not', 
     ['tokenLimitExceeded', { retryAfterMs: 1 }],
     ['overloaded', { retryAfterMs: 1 }],
     ['authUnavailable', { retryAfterMs: 1 }],
+    ['storeUnavailable', { retryAfterMs: 1 }],
     ['ledgerUnavailable', { retryAfterMs: 1 }],
     // Without a time to wait the SDK takes its own, 1.5 s in all.
     ['internal', {}],
@@ -137,7 +138,10 @@ test('an SDK tries again twice where that is of use and never where it is not', 
     ['invalidApiKey', {}],
     ['insufficientPermissions', {}],
     ['modelNotFound', {}],
+    ['resourceNotFound', {}],
     ['methodNotAllowed', {}],
+    // Of itself an SDK would try again: it takes a conflict for one of two at once.
+    ['conflict', {}],
     ['requestTooLarge', {}],
     ['unsupportedMediaType', {}],
   ]
@@ -160,7 +164,7 @@ test('an SDK tries again twice where that is of use and never where it is not', 
   const gateway = await buildGateway(t, {
     env: { WEIR_BACKEND_URL: backend.url },
     prepare: app => {
-      app.post('/:counted/chat/completions', { schema: { hide: true } }, async request => {
+      app.post('/:counted/chat/completions', { config: { scope: 'public' }, schema: { hide: true } }, async request => {
         const { 'x-kind': kind, 'x-details': details } = request.headers
         throw new WeirError(kind as ErrorName, 'Thrown.', JSON.parse(String(details)))
       })
@@ -204,11 +208,11 @@ test('the document lists every status that an inference request can be answered 
   const { paths } = app.swagger()
   for (const path of ['/v1/chat/completions', '/v1/completions', '/v1/embeddings']) {
     const documented = Object.keys(paths?.[path]?.post?.responses ?? {}).map(Number)
-    // 405 is the answer to another method, which is no operation of the document.
+    // 405 is the answer to another method, which is no operation of the document, and 409 the admin API's.
     const possible = Object.values(errorCatalogue).map(({ status }) => status)
     assert.deepEqual(
       [...new Set(possible)].filter(status => !documented.includes(status)),
-      [405],
+      [405, 409],
       path,
     )
   }

@@ -118,7 +118,7 @@ test('401: no key, a wrong, an expired, a revoked one', async t => {
   await withRevoked.models.list()
   const id = parseApiKey(gateway.app.peppers, revoked)?.publicId ?? ''
   await revokeKey(gateway.app.sql, id)
-  gateway.app.forgetKey(id)
+  gateway.app.announceChange({ kind: 'key', id })
   await refusal(withRevoked.models.list(), row)
   await refusal(gateway.openai.withOptions({ apiKey: expired }).models.list(), row)
   const none = gateway.openai.withOptions({ defaultHeaders: { Authorization: null } })

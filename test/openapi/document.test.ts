@@ -77,6 +77,21 @@ test('every operation has a name, a tag, a summary, its errors and, where it nee
       'get /health/ready: getReadiness',
       'get /metrics: getMetrics',
       'get /openapi.json: getOpenapiDocument',
+      'post /auth/token: createToken',
+      'get /admin/tiers: listTiers',
+      'get /admin/tiers/{name}: retrieveTier',
+      'get /admin/accounts: listAccounts',
+      'post /admin/accounts: createAccount',
+      'get /admin/accounts/{id}: retrieveAccount',
+      'patch /admin/accounts/{id}: updateAccount',
+      'delete /admin/accounts/{id}: deleteAccount',
+      'post /admin/keys: createKey',
+      'get /admin/keys: listKeys',
+      'post /admin/keys/{id}/rotate: rotateKey',
+      'get /admin/keys/{id}: retrieveKey',
+      'patch /admin/keys/{id}: updateKey',
+      'delete /admin/keys/{id}: revokeKey',
+      'get /admin/audit: listAuditEntries',
       'post /v1/chat/completions: createChatCompletion',
       'post /v1/completions: createCompletion',
       'post /v1/embeddings: createEmbedding',
@@ -89,8 +104,9 @@ test('every operation has a name, a tag, a summary, its errors and, where it nee
     assert.equal(tags?.length, 1, name)
     assert.match(summary ?? '', /\S/, name)
     // The document's own security counts where the operation has none of its own.
-    assert.deepEqual(security, path.startsWith('/v1/') ? undefined : [], name)
-    const needed = path.startsWith('/v1/') ? ['400', '401', '403', '431', '500', '503'] : ['400', '431', '500']
+    const needsKey = /^\/(v1|auth|admin)\//.test(path)
+    assert.deepEqual(security, needsKey ? undefined : [], name)
+    const needed = needsKey ? ['400', '401', '403', '431', '500', '503'] : ['400', '431', '500']
     assert.deepEqual(
       needed.filter(status => responses[status] === undefined),
       [],
@@ -126,19 +142,21 @@ test('every request has examples, and they are what the schemas ask for', async 
   ajv.addSchema({ ...document, $id: 'openapi' })
   let count = 0
   for (const methods of Object.values(document.paths)) {
-    const body = methods['post']?.requestBody?.content['application/json']
-    if (body === undefined) continue
-    const { $ref } = body.schema as { $ref: string }
-    const validate = ajv.compile({ $ref: `openapi${$ref}` })
-    const named = Object.values(body.examples ?? {}) as { value: object }[]
-    const examples = body.example === undefined ? named.map(({ value }) => value) : [body.example]
-    assert.ok(examples.length > 0, $ref)
-    for (const example of examples) {
-      count += 1
-      assert.ok(validate(example), `${$ref}: ${ajv.errorsText(validate.errors)}`)
+    for (const { requestBody } of Object.values(methods)) {
+      const body = requestBody?.content['application/json']
+      if (body === undefined) continue
+      const { $ref } = body.schema as { $ref: string }
+      const validate = ajv.compile({ $ref: `openapi${$ref}` })
+      const named = Object.values(body.examples ?? {}) as { value: object }[]
+      const examples = body.example === undefined ? named.map(({ value }) => value) : [body.example]
+      assert.ok(examples.length > 0, $ref)
+      for (const example of examples) {
+        count += 1
+        assert.ok(validate(example), `${$ref}: ${ajv.errorsText(validate.errors)}`)
+      }
     }
   }
-  assert.equal(count, 6)
+  assert.equal(count, 13)
 })
 
 test('every route is in the document, but for pages and what only spells another route', async t => {

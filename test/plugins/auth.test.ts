@@ -4,19 +4,18 @@ import { once } from 'node:events'
 import { type AddressInfo, connect } from 'node:net'
 import { test } from 'node:test'
 import fastify, { type FastifyInstance } from 'fastify'
-import auth from '../../plugins/auth.ts'
-import postgresPlugin from '../../plugins/postgres.ts'
 import { makeApiKey } from '../../src/domain/api-key.ts'
 import { makeTimeOrderedId } from '../../src/domain/time-ordered-id.ts'
 import { scopeNames } from '../../src/schemas/config/tiers.ts'
 import { insertAccount } from '../../src/store/accounts.ts'
 import { withDeadline } from '../../src/store/deadline.ts'
 import { revokeKey } from '../../src/store/keys.ts'
-import { adminKey, buildAuthApp, buildReadyAuthApp, countLookups, storeKey } from '../support/auth-app.ts'
+import { adminKey, buildAuthApp, buildReadyAuthApp, countLookups, registerAuth, storeKey } from '../support/auth-app.ts'
 import { onEnd } from '../support/cleanup.ts'
 import { configOf } from '../support/config.ts'
 import { peppersOf } from '../support/peppers.ts'
 import { startPostgres } from '../support/postgres-server.ts'
+import { startRedis } from '../support/redis-server.ts'
 import { createDatabase } from '../support/services.ts'
 import { makeTempDir } from '../support/temp-dir.ts'
 import { until } from '../support/until.ts'
@@ -36,10 +35,13 @@ test('a key by each of its carriers is its principal', async t => {
     assert.deepEqual(response.json(), {
       accountId: account.id,
       accountName: 'acme',
+      credential: 'key',
+      identity: null,
       keyId: idOf(key),
       tier: 'free',
       models: ['llama-*'],
       scopes: ['chat', 'models'],
+      expiresAtMs: null,
     })
   }
 })
@@ -125,7 +127,7 @@ test('K01: two Authorization headers are refused, also when both are good', asyn
 })
 
 test('the preset admin key has every scope, also while the database is down, and is no key of the database', async t => {
-  const { app } = await buildAuthApp(t, 'postgres://nobody@127.0.0.1:1/nothing')
+  const { app } = await buildAuthApp(t, { databaseUrl: 'postgres://nobody@127.0.0.1:1/nothing' })
   for (const scope of scopeNames) {
     const response = await get(app, `/${scope}`, bearer(adminKey))
     assert.equal(response.statusCode, 200)
@@ -160,13 +162,36 @@ test('a revoked key stops when it is forgotten, else with the TTL', async t => {
   assert.equal((await get(app, '/chat', bearer(key))).statusCode, 200)
   await revokeKey(app.sql, idOf(key))
   assert.equal((await get(app, '/chat', bearer(key))).statusCode, 200)
-  app.forgetKey(idOf(key))
+  app.announceChange({ kind: 'key', id: idOf(key) })
   assert.equal((await get(app, '/chat', bearer(key))).statusCode, 401)
+})
+
+test('who was away from Redis asks again for every key, and goes on serving', async t => {
+  const redis = await startRedis(t)
+  const { app } = await buildReadyAuthApp(t, await createDatabase(t), { redisUrl: redis.url })
+  const keys = await Promise.all(Array.from({ length: 5 }, () => storeKey(app)))
+  const isListening = async () => {
+    const [, count] = (await app.redis.call('PUBSUB', 'NUMSUB', 'weir:changes').catch(() => [])) as unknown[]
+    return count === 1
+  }
+  await until('changes are listened to', isListening)
+  for (const key of keys) assert.equal((await get(app, '/chat', bearer(key))).statusCode, 200)
+  await redis.kill()
+  // Told to nobody: this is what another replica did meanwhile.
+  await revokeKey(app.sql, idOf(keys[0] ?? ''))
+  for (const key of keys) assert.equal((await get(app, '/chat', bearer(key))).statusCode, 200)
+  await redis.start()
+  await until(
+    'the revoked one is refused',
+    async () => (await get(app, '/chat', bearer(keys[0] ?? ''))).statusCode === 401,
+  )
+  const statuses = await Promise.all(keys.map(async key => (await get(app, '/chat', bearer(key))).statusCode))
+  assert.deepEqual(statuses, [401, 200, 200, 200, 200])
 })
 
 test('G05: while PostgreSQL is down known keys go on, unknown ones get 503 and forged ones 401; then it heals', async t => {
   const server = await startPostgres(t)
-  const { app } = await buildReadyAuthApp(t, server.url, 0)
+  const { app } = await buildReadyAuthApp(t, server.url, { auth: { keyCacheTtlMs: 0 } })
   const [known, unseen] = [await storeKey(app), await storeKey(app)]
   assert.equal((await get(app, '/chat', bearer(known))).statusCode, 200)
 
@@ -195,8 +220,7 @@ test('K10: a short admin key or a missing pepper does not start', async t => {
   const start = async (changes: Partial<typeof config>) => {
     const app = fastify()
     onEnd(t, () => app.close())
-    await app.register(postgresPlugin, { config: { ...config, ...changes } })
-    await app.register(auth, { config: { ...config, ...changes } })
+    await registerAuth(app, { ...config, ...changes })
   }
   const stores = { ...config.stores, databaseUrl: 'postgres://nobody@127.0.0.1:1/nothing' }
   await assert.rejects(start({ stores }), /WEIR_KEY_PEPPER/)

@@ -131,6 +131,12 @@ describe('H02 the Content-Type', () => {
     assert.match(await sendRaw(head(['Content-Type: text/plain', type, length]), '{"messages":1}'), /^HTTP\/1.1 415 /)
   })
 
+  test('H02 what is no body is none where none is asked for, whatever type is named', async () => {
+    const headers = { 'content-type': 'application/json' }
+    for (const method of ['OPTIONS', 'DELETE'] as const)
+      assert.equal((await app.inject({ method, url: '/nothing', headers })).statusCode, 404, method)
+  })
+
   test('H02 a GET is not asked for its type', async () => {
     const { statusCode } = await app.inject({ method: 'GET', url: '/chat', headers: { 'content-type': 'text/plain' } })
     assert.equal(statusCode, 404)

@@ -2,10 +2,12 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { parseApiKey } from '../../src/domain/api-key.ts'
 import { scopeNames } from '../../src/schemas/config/tiers.ts'
+import { findKey } from '../../src/store/callers.ts'
 import { DatabaseContact } from '../../src/store/contact.ts'
 import { openDatabase } from '../../src/store/database.ts'
 import { ensureFirstKey, NoKeyError } from '../../src/store/first-key.ts'
-import { findKey, listKeys, revokeKey } from '../../src/store/keys.ts'
+import { listKeys } from '../../src/store/key-listing.ts'
+import { revokeKey } from '../../src/store/keys.ts'
 import { onEnd } from '../support/cleanup.ts'
 import { peppersOf } from '../support/peppers.ts'
 import { startPostgres } from '../support/postgres-server.ts'
@@ -41,7 +43,7 @@ test('on loopback without any usable key an admin key is made, once, and only it
   assert.deepEqual(await ensureFirstKey(options), { kind: 'present' })
   await revokeKey(options.sql, identity.publicId)
   assert.equal((await ensureFirstKey(options)).kind, 'made')
-  assert.equal((await listKeys(options.sql, null, 10)).length, 2)
+  assert.equal((await listKeys(options.sql, { accountId: null, status: null }, { limit: 10, before: null })).length, 2)
 })
 
 test('off loopback without any key it refuses and says what to do; with one it goes on', async t => {

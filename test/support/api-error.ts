@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import OpenAI, { type APIError } from 'openai'
-import { buildOperations } from '../../src/control/operations.ts'
-import type { CreateKey } from '../../src/schemas/admin/keys.ts'
 import type { Gateway } from './gateway.ts'
+import { type KeyGrant, makeKey } from './keys.ts'
 
 /** A row of the wire contract's table of errors, as the SDK shows it. */
 export interface ErrorRow {
@@ -54,10 +53,8 @@ export async function refusal(call: PromiseLike<unknown>, row: ErrorRow): Promis
 }
 
 /** The gateway's SDK with a new key, made as the keys command makes it. */
-export async function withKey({ app, openai }: Gateway, grant: CreateKey): Promise<OpenAI> {
-  const { sql, peppers, forgetKey, catalog } = app
-  const { key } = await buildOperations({ sql, peppers, forgetKey, tiers: catalog.tiers }).createKey(grant)
-  return openai.withOptions({ apiKey: key })
+export async function withKey({ app, openai }: Gateway, grant: KeyGrant): Promise<OpenAI> {
+  return openai.withOptions({ apiKey: await makeKey(app, grant) })
 }
 
 /** A chat request of a few bytes. */

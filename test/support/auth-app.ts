@@ -2,8 +2,13 @@ import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
 import fastify, { type FastifyInstance } from 'fastify'
 import auth, { getPrincipal } from '../../plugins/auth.ts'
+import changes from '../../plugins/changes.ts'
+import jwt from '../../plugins/jwt.ts'
 import postgresPlugin from '../../plugins/postgres.ts'
+import redis from '../../plugins/redis.ts'
+import type { Config } from '../../src/config.ts'
 import { makeApiKey } from '../../src/domain/api-key.ts'
+import { loadPeppers } from '../../src/embedded/pepper.ts'
 import { WeirError } from '../../src/errors.ts'
 import { scopeNames } from '../../src/schemas/config/tiers.ts'
 import { defaultAccount } from '../../src/store/accounts.ts'
@@ -15,11 +20,28 @@ import { until } from './until.ts'
 
 export const adminKey = `an admin key ${'of any shape '.repeat(3)}`.trim()
 
+export interface AuthAppOptions {
+  readonly databaseUrl: string
+  readonly redisUrl?: string
+  /** Over what the configuration says of auth. */
+  readonly auth?: Partial<Config['auth']>
+}
+
+/** Authentication and what it needs, on a server that has nothing else. */
+export async function registerAuth(app: FastifyInstance, config: Config): Promise<void> {
+  const peppers = loadPeppers(config)
+  await app.register(postgresPlugin, { config })
+  await app.register(redis, { config })
+  await app.register(changes, { config })
+  await app.register(jwt, { config, peppers })
+  await app.register(auth, { config, peppers })
+}
+
 /**
  * A server with authentication alone: for every scope a route of its name that needs it and answers with the principal.
  * `lines` is its log.
  */
-export async function buildAuthApp(t: TestContext, databaseUrl: string, keyCacheTtlMs = 30_000) {
+export async function buildAuthApp(t: TestContext, { databaseUrl, redisUrl, auth: changed }: AuthAppOptions) {
   const lines: string[] = []
   const app = fastify({ logger: { level: 'info', stream: { write: line => lines.push(line) } } })
   onEnd(t, () => app.close())
@@ -28,9 +50,9 @@ export async function buildAuthApp(t: TestContext, databaseUrl: string, keyCache
     DATABASE_URL: databaseUrl,
     WEIR_KEY_PEPPER: 'a pepper that is long enough for tests',
     WEIR_ADMIN_KEY: adminKey,
+    ...(redisUrl === undefined ? {} : { REDIS_URL: redisUrl }),
   })
-  await app.register(postgresPlugin, { config })
-  await app.register(auth, { config: { ...config, auth: { ...config.auth, keyCacheTtlMs } } })
+  await registerAuth(app, { ...config, auth: { ...config.auth, ...changed } })
   app.setErrorHandler((error, _request, reply) => {
     assert.ok(error instanceof WeirError)
     return reply.code(error.statusCode).headers(error.headers).send(error.body)
@@ -46,8 +68,12 @@ export async function buildAuthApp(t: TestContext, databaseUrl: string, keyCache
 }
 
 /** The same, when its database answers. */
-export async function buildReadyAuthApp(t: TestContext, databaseUrl: string, keyCacheTtlMs?: number) {
-  const built = await buildAuthApp(t, databaseUrl, keyCacheTtlMs)
+export async function buildReadyAuthApp(
+  t: TestContext,
+  databaseUrl: string,
+  options: Omit<AuthAppOptions, 'databaseUrl'> = {},
+) {
+  const built = await buildAuthApp(t, { databaseUrl, ...options })
   await until('the database is ready', () => built.app.database.state === 'ready')
   return built
 }

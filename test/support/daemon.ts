@@ -11,6 +11,8 @@ export interface Daemon {
   readonly port: number
   readonly pid: number
   readonly folder: string
+  /** Gives what it prints from now on, also after a restart. */
+  onOutput(listener: (text: string) => void): void
   /** Orderly stop; the data stays. */
   stop(): Promise<void>
   /** kill -9 of the server and all its processes. */
@@ -47,7 +49,11 @@ const MAX_START_MS = 60_000
 const MAX_OUTPUT_CHARS = 4_000
 
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
-  const { port, first } = await startOnFreePort(options)
+  const listeners: ((text: string) => void)[] = []
+  const onOutput = (text: string) => {
+    for (const listener of listeners) listener(text)
+  }
+  const { port, first } = await startOnFreePort(options, onOutput)
   let running: Running | undefined = first
   let pid = first.pid
   async function end(deliver: (pid: number) => void): Promise<void> {
@@ -66,10 +72,11 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     get pid() {
       return pid
     },
+    onOutput: listener => void listeners.push(listener),
     stop: () => end(it => process.kill(it, options.stopSignal)),
     kill,
     async start() {
-      running ??= await launch(options, port)
+      running ??= await launch(options, port, onOutput)
       pid = running.pid
     },
     freeze: () => signalTree(pid, 'SIGSTOP'),
@@ -83,18 +90,20 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 }
 
 /** Between finding a port free and taking it another process may take it: then another port. */
-async function startOnFreePort(options: DaemonOptions): Promise<{ port: number; first: Running }> {
+type OnOutput = (text: string) => void
+
+async function startOnFreePort(options: DaemonOptions, onOutput: OnOutput): Promise<{ port: number; first: Running }> {
   for (let attemptsLeft = 3; ; attemptsLeft -= 1) {
     const port = await findFreePort()
     try {
-      return { port, first: await launch(options, port) }
+      return { port, first: await launch(options, port, onOutput) }
     } catch (error) {
       if (attemptsLeft === 0 || !String(error).includes('Address already in use')) throw error
     }
   }
 }
 
-async function launch(options: DaemonOptions, port: number): Promise<Running> {
+async function launch(options: DaemonOptions, port: number, onOutput: OnOutput): Promise<Running> {
   const child = spawn(options.command, options.args(port), {
     cwd: options.folder,
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -106,6 +115,7 @@ async function launch(options: DaemonOptions, port: number): Promise<Running> {
   const { promise: ready, resolve, reject } = Promise.withResolvers<void>()
   let output = ''
   const listen = (bytes: Buffer) => {
+    onOutput(bytes.toString())
     output = (output + bytes.toString()).slice(-MAX_OUTPUT_CHARS)
     if (output.includes(options.readyText)) resolve()
   }

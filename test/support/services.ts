@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { TestContext } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { Redis } from 'ioredis'
 import postgres from 'postgres'
 import { onEnd } from './cleanup.ts'
@@ -15,6 +16,8 @@ let running: Daemon[] = []
 
 /** Called once by the test runner before the first file: starts one PostgreSQL and one Redis for all of them. */
 export async function globalSetup(): Promise<void> {
+  // What a file imports is compiled once and not in each of the processes: half of what most of them take to start.
+  process.env['NODE_COMPILE_CACHE'] ??= fileURLToPath(new URL('../../node_modules/.cache/compile', import.meta.url))
   const [sql, redis] = await Promise.allSettled([startPostgresServer(), startRedisServer()])
   running = [sql, redis].flatMap(result => (result.status === 'fulfilled' ? [result.value] : []))
   if (sql.status === 'rejected' || redis.status === 'rejected') {

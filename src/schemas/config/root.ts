@@ -4,12 +4,13 @@
  */
 import { type Static, Type } from '../typebox.ts'
 import { BackendSchema } from './backends.ts'
+import { IssuerSchema } from './issuers.ts'
 import { ModelSchema, modelNameForm, modelNamePattern } from './models.ts'
 import { TierSchema } from './tiers.ts'
 import { ByteSizeSchema, DurationSchema, PathSchema, SecretSchema } from './units.ts'
 
 const closed = { additionalProperties: false, default: {} } as const
-/** Names of backends and tiers: they stand in metrics' labels and on command lines. */
+/** Names of backends, tiers and issuers: they stand in metrics' labels and on command lines. */
 const namePattern = '^[a-z0-9][a-z0-9-]{0,62}$'
 const nameForm = 'small letters, digits and hyphens, at most 63, a letter or digit first'
 
@@ -100,10 +101,34 @@ const AuthSchema = Type.Object(
           'Keys the digests of API keys, at least 32 characters; made and kept in dataDir when the database is embedded.',
       }),
     ),
+    keyPepperVersion: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 61,
+        description: 'Which keyPepper that is, counted from 1; one more than there are former ones when absent.',
+      }),
+    ),
+    previousKeyPeppers: Type.Array(SecretSchema({ description: 'A former keyPepper.' }), {
+      default: [],
+      description: 'Former values of keyPepper, oldest first: keys that were made with them go on working.',
+    }),
     keyCacheTtl: DurationSchema({
-      description: 'How long a checked key is believed.',
+      description: 'How long a checked key is believed, and so the longest that a revoked one works without Redis.',
       default: '30s',
       'x-weir-least': '0s',
+      'x-weir-most': '30s',
+    }),
+    tokenTtl: DurationSchema({
+      description: 'How long the tokens live that POST /auth/token gives.',
+      default: '15m',
+      'x-weir-least': '1m',
+      'x-weir-most': '24h',
+    }),
+    issuers: Type.Record(Type.String({ pattern: namePattern }), IssuerSchema, {
+      additionalProperties: false,
+      'x-weir-form': nameForm,
+      default: {},
+      description: 'Issuers of JWTs by name.',
     }),
   },
   { ...closed, description: 'Who may call.' },

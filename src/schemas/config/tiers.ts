@@ -3,6 +3,8 @@ import { DurationSchema, MoneySchema } from './units.ts'
 
 export const scopeNames = ['chat', 'completions', 'embeddings', 'models', 'usage', 'admin'] as const
 export type ScopeName = (typeof scopeNames)[number]
+/** What a route asks of its caller: a scope, any credential that is let in (`any`), or nothing (`public`). */
+export type RouteScope = ScopeName | 'any' | 'public'
 
 const Count = (description: string) =>
   Type.Optional(Type.Integer({ minimum: 0, maximum: 1_000_000_000_000, description }))

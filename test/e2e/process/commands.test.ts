@@ -82,7 +82,7 @@ test('npx weir keys: without a server it makes the database, beside one it asks 
 
   const list = await npx('keys', 'list', '--json')
   assert.deepEqual(
-    JSON.parse(list.stdout).data.map((row: { account: string }) => row.account),
+    JSON.parse(list.stdout).data.map((row: { account: { name: string } }) => row.account.name),
     ['acme', 'acme'],
   )
   assert.equal((await npx('keys', 'revoke', id)).code, 0)
@@ -93,4 +93,14 @@ test('npx weir keys: without a server it makes the database, beside one it asks 
   gateway.kill()
   assert.equal((await gateway.exit).code, 0)
   assert.deepEqual(gateway.stderr, [])
+})
+
+test('whoever stops reading, as `| head` does, is no reason for a stack', async () => {
+  const script = `"${process.execPath}" scripts/weir.js check-config | head -c 0; echo "\${PIPESTATUS[0]}"`
+  const { stdout, stderr } = await new Promise<Outcome>(resolve => {
+    execFile('bash', ['-c', script], { cwd: root, encoding: 'utf8' }, (_error, stdout, stderr) =>
+      resolve({ code: 0, stdout, stderr }),
+    )
+  })
+  assert.deepEqual([stdout.trim(), stderr], ['0', ''])
 })

@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Callers } from '../../src/auth/callers.ts'
+import type { IdentityProof, KeyProof, TokenProof } from '../../src/domain/proof.ts'
+import type { AccountStanding, KeyStanding } from '../../src/domain/standing.ts'
+
+const account: AccountStanding = { accountId: 'a', accountName: 'acme', accountStatus: 'active', tier: 'free' }
+const digest = Buffer.alloc(32, 1)
+const key: KeyStanding = {
+  ...account,
+  publicId: 'the-key',
+  digest,
+  scopes: null,
+  models: null,
+  expiresAt: null,
+  revokedAt: null,
+}
+const farMs = Date.now() + 3_600_000
+const byKey: KeyProof = { kind: 'key', publicId: 'the-key', digest }
+const byToken: TokenProof = { kind: 'token', keyId: 'the-key', scopes: ['chat', 'admin'], expiresAtMs: farMs }
+const byIdentity: IdentityProof = {
+  kind: 'identity',
+  issuer: 'https://i/',
+  subject: 's',
+  tier: null,
+  scopes: ['chat'],
+  expiresAtMs: farMs,
+  isTrusted: () => true,
+}
+const proofs = [byKey, byToken, byIdentity]
+
+/** Callers whose database says what `stored` holds at the moment. */
+function build() {
+  const stored: { key: KeyStanding | null; account: AccountStanding | null } = { key, account }
+  let asked = 0
+  const callers = new Callers({
+    ttlMs: 30_000,
+    tiers: { free: { scopes: ['chat', 'models'], models: ['*'] } },
+    findKey: async id => {
+      asked += 1
+      return id === 'the-key' ? stored.key : null
+    },
+    findIdentity: async ({ issuer, subject }) => {
+      asked += 1
+      return issuer === 'https://i/' && subject === 's' ? stored.account : null
+    },
+  })
+  return { callers, stored, asked: () => asked }
+}
+
+test('a proof is asked for once, and from then on its principal is the same object', async () => {
+  const { callers, asked } = build()
+  for (const proof of proofs) {
+    assert.equal(callers.peek(proof, Date.now()), proof === byToken ? callers.peek(byToken, Date.now()) : undefined)
+    const principal = await callers.resolve(proof, 'req_1')
+    assert.equal(principal?.accountName, 'acme')
+    assert.equal(callers.peek(proof, Date.now()), principal)
+  }
+  const before = asked()
+  for (const proof of proofs) for (let turn = 0; turn < 10; turn += 1) callers.peek(proof, Date.now())
+  assert.equal(asked(), before)
+})
+
+test('what each may do is what key or issuer and tier both allow', async () => {
+  const { callers } = build()
+  const scopes = async (proof: KeyProof | TokenProof | IdentityProof) => [
+    ...((await callers.resolve(proof, 'req_1'))?.scopes ?? []),
+  ]
+  assert.deepEqual(await scopes(byKey), ['chat', 'models'])
+  assert.deepEqual(await scopes(byToken), ['chat'])
+  assert.deepEqual(await scopes(byIdentity), ['chat'])
+})
+
+test('a token and a JWT end at their own time, a key at its own, whatever is remembered', async () => {
+  const { callers, stored } = build()
+  stored.key = { ...key, expiresAt: new Date(farMs - 1000) }
+  for (const proof of proofs) await callers.resolve(proof, 'req_1')
+  for (const [proof, endsAtMs] of [
+    [byKey, farMs - 1000],
+    [byToken, farMs - 1000],
+    [byIdentity, farMs],
+  ] as const) {
+    assert.ok(callers.peek(proof, endsAtMs - 1))
+    assert.equal(callers.peek(proof, endsAtMs), null)
+  }
+})
+
+test('the digest of another key of the same id is nobody, and takes nothing from the right one', async () => {
+  const { callers } = build()
+  assert.equal(await callers.resolve({ ...byKey, digest: Buffer.alloc(32, 2) }, 'req_1'), null)
+  assert.ok(await callers.resolve(byKey, 'req_1'))
+})
+
+test('a change of the key ends key and token, one of the account all three, and a doubt has all asked again', async () => {
+  const { callers, stored, asked } = build()
+  const peeks = () => proofs.map(proof => callers.peek(proof, Date.now()) !== undefined)
+  const learn = async () => {
+    for (const proof of proofs) await callers.resolve(proof, 'req_1')
+    assert.deepEqual(peeks(), [true, true, true])
+  }
+  await learn()
+  callers.forget({ kind: 'key', id: 'the-key' })
+  assert.deepEqual(peeks(), [false, false, true])
+  await learn()
+  callers.forget({ kind: 'account', id: 'a' })
+  assert.deepEqual(peeks(), [false, false, false])
+  await learn()
+  callers.doubtAll()
+  assert.deepEqual(peeks(), [false, false, false])
+
+  stored.key = { ...key, accountStatus: 'suspended' }
+  stored.account = { ...account, accountStatus: 'suspended' }
+  const before = asked()
+  for (const proof of proofs) assert.equal(await callers.resolve(proof, 'req_1'), null)
+  assert.equal(asked() - before, 3)
+})
