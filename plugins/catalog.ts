@@ -41,7 +41,9 @@ export default fp<CatalogOptions>(
       },
       setDiscovered(discovered) {
         found.set(discovered.backend, discovered)
-        current = buildCatalog(configured, [...found.values()], created)
+        // In the order of the configuration and not of the answers, so that it is the same on every replica and after each start.
+        const inOrder = discovering.flatMap(name => found.get(name) ?? [])
+        current = buildCatalog(configured, inOrder, created)
       },
     })
   },

@@ -3,6 +3,7 @@ import { WeirError } from '../errors.ts'
 import { formatPath, type PathStep } from '../schemas/param-path.ts'
 import { type BodyScan, scanBody, type TopLevelField } from './body-scan.ts'
 import { findJsonFault } from './json-fault.ts'
+import { findLoneSurrogate } from './surrogate-escape.ts'
 
 /** The bytes of a body and where its top-level fields stand in them, so that it can be cut and joined unparsed. */
 export interface ScannedBody {
@@ -23,7 +24,8 @@ export interface ParsedBody extends ScannedBody {
  */
 export function parseBody(bytes: Buffer): ParsedBody {
   const scan = admit(bytes)
-  return finish(bytes, scan, parseObject(bytes))
+  // Only an escape can bring a lone surrogate into valid UTF-8, and many bodies hold none.
+  return finish(bytes, scan, { value: parseObject(bytes), checkStrings: bytes.includes(0x5c) })
 }
 
 /**
@@ -34,9 +36,12 @@ export function parseBody(bytes: Buffer): ParsedBody {
 export async function parseLargeBody(bytes: Buffer, pause: () => Promise<void>): Promise<ParsedBody> {
   const scan = admit(bytes)
   await pause()
+  // One escape makes a text twice as wide, which for a long one takes more time than all the rest: seen before it is read.
+  refuseLoneSurrogate(bytes, scan)
+  await pause()
   const value = parseObject(bytes)
   await pause()
-  const body = finish(bytes, scan, value)
+  const body = finish(bytes, scan, { value, checkStrings: false })
   await pause()
   return body
 }
@@ -47,11 +52,27 @@ function admit(bytes: Buffer): BodyScan {
   return scanBody(bytes)
 }
 
-function finish(bytes: Buffer, { colons, spans }: BodyScan, value: Record<string, unknown>): ParsedBody {
-  // Only an escape can bring a lone surrogate into valid UTF-8, and many bodies hold none.
-  const keys = countKeys(value, bytes.includes(0x5c))
+interface Read {
+  readonly value: Record<string, unknown>
+  /** Whether lone surrogates are still to be looked for. */
+  readonly checkStrings: boolean
+}
+
+function finish(bytes: Buffer, { colons, spans }: BodyScan, { value, checkStrings }: Read): ParsedBody {
+  const keys = countKeys(value, checkStrings)
   if (keys !== colons) throw Number.isNaN(keys) ? explainRefusal(value) : explainDuplicate(bytes)
   return { value, bytes, fields: nameFields(bytes, spans, Object.keys(value)) }
+}
+
+/** Names the top-level field that it stands in. Bytes that are no JSON are for JSON.parse to refuse. */
+function refuseLoneSurrogate(bytes: Buffer, { spans }: BodyScan): void {
+  const at = findLoneSurrogate(bytes)
+  if (at === -1) return
+  const message = `The request body holds half of a surrogate pair (\\ud800 to \\udfff), at byte ${at}.`
+  const index = spans.findIndex((end, place) => place % 3 === 2 && at < end)
+  const [start = 0, valueStart = 0] = spans.slice(index - 2, index)
+  const param = index === -1 || at < valueStart ? undefined : readKey(bytes, start, valueStart)
+  throw new WeirError('invalidRequest', message, param === undefined ? {} : { param })
 }
 
 function requireUtf8(bytes: Buffer): void {

@@ -119,7 +119,14 @@ describe('a large body', () => {
     const bytes = Buffer.from(JSON.stringify({ a: [1, 'x', { b: 2 }], c: 'é' }))
     const counter = pauses()
     assert.deepEqual(await parseLargeBody(bytes, counter.pause), parseBody(bytes))
-    assert.equal(counter.count, 3)
+    assert.equal(counter.count, 4)
+  })
+
+  test('with half of a surrogate pair is refused before it is read, by the name of its field', async () => {
+    const counter = pauses()
+    const body = Buffer.from('{"a":1,"b":["\\u0041\\ud800"],"c":2}')
+    await assert.rejects(parseLargeBody(body, counter.pause), { param: 'b', message: /surrogate.* at byte 19\./ })
+    assert.equal(counter.count, 1)
   })
 
   test('is refused as a small one is', async () => {
