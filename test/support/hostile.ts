@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
-import { setTimeout as delay } from 'node:timers/promises'
 import { llamaServer } from './engines.ts'
 import { adminKey, buildGateway, type Gateway } from './gateway.ts'
 import { type ScriptedBackend, startScriptedBackend } from './scripted-backend.ts'
@@ -63,20 +62,14 @@ export const boundMs = 50
 /** Tolerance: caller, gateway and backend share this process's one thread; what the caller's side takes, and that of a MiB. */
 const callerMs = 20
 const callerMsPerMib = 4
-/**
- * Tolerance: other programs take the caches, for a second or more at a time, so a request keeps to the bounds if it does so
- * in one of so many tries, of which the later ones wait a little.
- */
-const tries = 40
-const triesAtOnce = 8
-const pauseMs = 100
+/** Tolerance: other programs take the caches, so a request keeps to the bounds if it does so in one of so many tries. */
+const tries = 8
 
 /** Asks, with so many bytes, until the bounds are kept, and returns the last answer; fails with the best of all tries. */
 export async function withinBounds(what: string, bytes: number, ask: () => Promise<Answer>): Promise<Answer> {
   const mayTakeMs = boundMs + callerMs + (callerMsPerMib * bytes) / (1024 * 1024)
   let [bestTook, bestHeld] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY]
   for (let attempt = 0; attempt < tries; attempt++) {
-    if (attempt >= triesAtOnce) await delay(pauseMs)
     const { answer, tookMs, heldMs } = await measure(ask)
     bestTook = Math.min(bestTook, tookMs)
     bestHeld = Math.min(bestHeld, heldMs)
