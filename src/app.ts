@@ -13,6 +13,7 @@ import engine from '../plugins/engine.ts'
 import errors, { answerClientError, answerFrameworkError } from '../plugins/errors.ts'
 import internalListener, { internalListenerStrategy } from '../plugins/internal-listener.ts'
 import jwt from '../plugins/jwt.ts'
+import limits from '../plugins/limits.ts'
 import metrics from '../plugins/metrics.ts'
 import openapi from '../plugins/openapi.ts'
 import permissions from '../plugins/permissions.ts'
@@ -83,6 +84,7 @@ export async function buildApp({ config, log, readiness, version }: AppOptions):
   await app.register(jwt, { config, peppers })
   await app.register(auth, { config, peppers })
   await app.register(permissions)
+  await app.register(limits, { config })
   await app.register(backends, { backends: config.backends, times: streamTimes(config) })
   await app.register(control, { config })
 

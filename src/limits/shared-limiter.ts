@@ -1,0 +1,245 @@
+import { randomUUID } from 'node:crypto'
+import type { Redis } from 'ioredis'
+import type { LimitSet } from '../domain/limit.ts'
+import type { Reservation, Verdict } from '../domain/reservation.ts'
+import { RedisLimits } from '../store/limits.ts'
+import { beat, leave } from '../store/replicas.ts'
+import { Backlog } from './backlog.ts'
+import { Breaker } from './breaker.ts'
+import { KnownStates } from './known-states.ts'
+import {
+  type Decision,
+  decide,
+  type Hold,
+  type Limiter,
+  type LimiterEvents,
+  type Look,
+  type Request,
+} from './limiter.ts'
+import { LivePlace } from './live-place.ts'
+import { LocalLimits } from './local-limits.ts'
+import { Renewals } from './renewals.ts'
+
+export interface SharedLimiterOptions {
+  readonly client: Redis
+  /** How many replicas to share with while Redis has never said. */
+  readonly assumedReplicas: number
+  readonly events: LimiterEvents
+}
+
+/** Where a hold is counted; one that began here moves to the shared store when that is back. */
+interface OpenHold extends Hold {
+  reservation: Reservation
+  place: 'shared' | 'local'
+  readonly wholeSet: LimitSet
+  readonly startedMs: number
+}
+
+const tickMs = 250
+const ticksPerBeat = 4
+/** For the last settlements when the process ends. */
+const closeTimeoutMs = 1000
+
+/** Of nobody. */
+const probedSet: LimitSet = {
+  accountId: 'probe',
+  keyId: null,
+  tier: '',
+  fingerprint: 'probe',
+  limits: [
+    {
+      kind: 'rate',
+      name: 'requests_per_minute',
+      of: 'account',
+      unit: 'requests',
+      size: 1,
+      capacity: 1,
+      periodMs: 60_000,
+    },
+  ],
+}
+
+/**
+ * Counts in Redis, together with all replicas. Where Redis does not answer, a request waits for one command's timeout at
+ * the most and is then admitted by this replica's part of the limits; after a few such nobody waits any more. When Redis is
+ * back it is told what was used meanwhile, before anything else is asked of it.
+ */
+export class SharedLimiter implements Limiter {
+  readonly #client: Redis
+  readonly #store: RedisLimits
+  readonly #events: LimiterEvents
+  readonly #replica = randomUUID()
+  readonly #place: LivePlace
+  readonly #known = new KnownStates()
+  readonly #local: LocalLimits
+  readonly #backlog = new Backlog()
+  readonly #renewals: Renewals<OpenHold>
+  readonly #breaker: Breaker
+  readonly #timer: NodeJS.Timeout
+  #ticks = 0
+  #isProbing = false
+
+  constructor({ client, assumedReplicas, events }: SharedLimiterOptions) {
+    this.#client = client
+    this.#store = new RedisLimits(client)
+    this.#events = events
+    this.#place = new LivePlace(assumedReplicas)
+    this.#local = new LocalLimits(this.#known, () => Date.now() * 1000)
+    this.#renewals = new Renewals(holds => this.#renew(holds))
+    this.#breaker = new Breaker({
+      onOpen: reason => events.onModeChange(true, reason),
+      onClose: () => events.onModeChange(false, null),
+    })
+    this.#timer = setInterval(() => void this.#tick(), tickMs)
+    this.#timer.unref()
+  }
+
+  /** Whether this replica counts for itself. */
+  get isLocal(): boolean {
+    return this.#breaker.isOpen
+  }
+
+  /** Gets in contact; never rejects. Without it the first tick does. */
+  async begin(): Promise<void> {
+    await this.#probe()
+  }
+
+  reserve(request: Request): Decision | Promise<Decision> {
+    const { id, set, amounts } = request
+    if (this.#breaker.isOpen) return this.#reserveLocally(request)
+    const states = this.#known.findDenial(set, amounts, performance.now())
+    if (states !== null) return { kind: 'denied', set, states, isLocal: false, isRemembered: true }
+    return this.#reserveShared(request, this.#store.reserve(id, set, amounts))
+  }
+
+  async look(set: LimitSet): Promise<Look> {
+    if (!this.#breaker.isOpen) {
+      try {
+        return { set, states: await this.#store.look(set), isLocal: false }
+      } catch (error) {
+        this.#breaker.failed(error)
+      }
+    }
+    const part = this.#partOf(set)
+    return { set: part, states: this.#local.look(part), isLocal: true }
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#timer)
+    this.#renewals.stop()
+    if (this.#breaker.isOpen) return
+    this.#tellLocalUse()
+    const said = Promise.allSettled([this.#backlog.flush(), leave(this.#client, this.#replica)])
+    const { promise: expired, resolve } = Promise.withResolvers<void>()
+    const timer = setTimeout(resolve, closeTimeoutMs)
+    await Promise.race([said, expired])
+    clearTimeout(timer)
+  }
+
+  async #reserveShared(request: Request, answer: Promise<Verdict>): Promise<Decision> {
+    const { id, set, amounts } = request
+    const sentMs = performance.now()
+    try {
+      const verdict = await answer
+      const nowMs = performance.now()
+      this.#breaker.succeeded()
+      this.#events.onRoundTrip(nowMs - sentMs)
+      this.#known.note(set, verdict, amounts, nowMs)
+      return decide(verdict, set, {
+        isLocal: false,
+        hold: reservation => this.#hold(reservation, set, 'shared'),
+      })
+    } catch (error) {
+      this.#breaker.failed(error)
+      // It may have been done all the same, or be done still.
+      this.#backlog.send(() => this.#store.abandon(id, set, amounts))
+      return this.#reserveLocally(request)
+    }
+  }
+
+  #reserveLocally({ id, set, amounts, failsClosed }: Request): Decision {
+    if (failsClosed) return { kind: 'unavailable' }
+    const part = this.#partOf(set)
+    return decide(this.#local.reserve(id, part, amounts), part, {
+      isLocal: true,
+      hold: reservation => this.#hold(reservation, set, 'local'),
+    })
+  }
+
+  #partOf(set: LimitSet): LimitSet {
+    return this.#local.partOf(set, this.#place.current, performance.now())
+  }
+
+  #hold(reservation: Reservation, wholeSet: LimitSet, place: OpenHold['place']): Hold {
+    const hold: OpenHold = {
+      reservation,
+      place,
+      wholeSet,
+      startedMs: performance.now(),
+      settle: used => {
+        if (this.#renewals.delete(hold)) this.#settle(hold, used)
+      },
+    }
+    this.#renewals.add(hold)
+    return hold
+  }
+
+  #settle({ place, reservation, wholeSet }: OpenHold, used: readonly number[]): void {
+    if (place === 'local') {
+      this.#local.settle(reservation, used)
+      return
+    }
+    this.#known.forgetDenial(wholeSet, reservation.held, used)
+    const message = () => this.#store.settle(reservation, used)
+    if (this.#breaker.isOpen) this.#backlog.keep(message)
+    else this.#backlog.send(message)
+  }
+
+  #renew(holds: readonly OpenHold[]): void {
+    const reservations = (place: OpenHold['place']) =>
+      holds.filter(hold => hold.place === place).map(({ reservation }) => reservation)
+    this.#local.renew(reservations('local'))
+    if (!this.#breaker.isOpen) this.#store.renew(reservations('shared')).catch(error => this.#breaker.failed(error))
+  }
+
+  async #tick(): Promise<void> {
+    this.#ticks++
+    this.#events.onBacklog(this.#backlog.size, this.#backlog.dropped)
+    if (this.#breaker.isOpen || this.#ticks % ticksPerBeat === 0) return await this.#probe()
+    if (!this.#local.isEmpty) this.#tellLocalUse()
+    if (this.#backlog.size > 0) await this.#backlog.flush()
+  }
+
+  async #probe(): Promise<void> {
+    if (this.#isProbing) return
+    this.#isProbing = true
+    try {
+      const place = await beat(this.#client, this.#replica)
+      // Redis may answer this and refuse the other: what its users may do is set one by one.
+      await this.#store.look(probedSet)
+      this.#place.note(place, performance.now())
+      // Told before the breaker closes: on one connection nothing overtakes it.
+      if (this.#breaker.isOpen) this.#tellLocalUse()
+      this.#breaker.close()
+    } catch (error) {
+      this.#breaker.failed(error)
+    } finally {
+      this.#isProbing = false
+    }
+  }
+
+  /** What was used here is charged in Redis, and what still runs here moves there. */
+  #tellLocalUse(): void {
+    const moved: OpenHold[] = []
+    for (const hold of this.#renewals.open) if (hold.place === 'local') moved.push(hold)
+    for (const hold of moved) {
+      hold.place = 'shared'
+      hold.reservation = { ...hold.reservation, set: hold.wholeSet }
+    }
+    for (const { set, amounts } of this.#local.takeAll()) {
+      const id = `local-${randomUUID()}`
+      this.#backlog.send(() => this.#store.charge(id, set, amounts))
+    }
+    if (moved.length > 0) this.#backlog.send(() => this.#store.renew(moved.map(({ reservation }) => reservation)))
+  }
+}
