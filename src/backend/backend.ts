@@ -116,6 +116,7 @@ export class Backend {
       isUnderWay = false
     }
     const outcome = {
+      onSent: () => sink.onSent(),
       onData: (chunk: Buffer) => sink.onData(chunk),
       onEnd: () => {
         leave()
