@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { StreamRelay } from '../../src/backend/stream-relay.ts'
 import { UsageTally } from '../../src/domain/usage.ts'
 import { recordedBody } from '../support/recording.ts'
-import { done, finish, frame, run } from './relay-run.ts'
+import { done, finish, frame, run, split } from './relay-run.ts'
 
 const role = 'data: {"choices":[{"index":0,"delta":{"role":"assistant","content":null}}],"model":"alias"}\n\n'
 
@@ -38,7 +38,8 @@ for (const [what, [pieces, wire]] of Object.entries(streams)) {
           onFrames: () => {},
           ...(look === undefined ? {} : { look }),
         })
-        relay.push(Buffer.from(wire))
+        // One by one: what comes with the first token is parsed.
+        for (const part of wire.split(/(?<=\n\n)/)) relay.push(Buffer.from(part))
         assert.equal(relay.pieces, pieces)
       }
     }
@@ -52,7 +53,7 @@ test('pieces of recorded answers are their tokens, but for those that show nothi
     ['141-completions-stream', null],
   ] as const) {
     const tally = new UsageTally(true, 1)
-    const { relay } = run([recordedBody(name)], { tally })
+    const { relay } = run(split(recordedBody(name), 300), { tally })
     const { outputTokens = Number.NaN } = tally.total() ?? {}
     assert.equal(tokens ?? outputTokens, outputTokens, name)
     assert.ok(relay.pieces <= outputTokens && relay.pieces >= outputTokens - 1, `${name}: ${relay.pieces}`)
@@ -61,7 +62,7 @@ test('pieces of recorded answers are their tokens, but for those that show nothi
 
 test('each choice has pieces of its own', () => {
   const tally = new UsageTally(true, 2)
-  const { relay } = run([recordedBody('035-chat-n2-stream')], { choices: 2, tally })
+  const { relay } = run(split(recordedBody('035-chat-n2-stream'), 300), { choices: 2, tally })
   assert.equal(tally.total()?.outputTokens, 6)
   assert.ok(relay.pieces >= 4 && relay.pieces <= 6, String(relay.pieces))
 })
