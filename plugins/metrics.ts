@@ -18,6 +18,8 @@ export interface Meters {
     readonly firstTokenMs: number | null
     readonly usage: Usage | null
   }): void
+  /** One request that the flood guard refused, by what its address has used up. */
+  observeFloodDenial(reason: 'requests' | 'failures'): void
   /** Everything, in Prometheus' text format. */
   expose(): Promise<{ readonly contentType: string; readonly text: string }>
 }
@@ -58,6 +60,13 @@ export default fp(
       help: 'Tokens as the engines counted them.',
       labelNames: ['operation', 'kind'],
     })
+    const floodDenials = new Counter({
+      name: 'weir_flood_guard_denials_total',
+      help: 'Requests refused before authentication, by what their address had used up.',
+      labelNames: ['reason'],
+    })
+    // There from the start, so that the first denial is an increase.
+    for (const reason of ['requests', 'failures']) floodDenials.inc({ reason }, 0)
     app.decorate('meters', {
       observeRequest({ operation, status, durationMs, firstTokenMs, usage }) {
         requests.inc({ operation, status })
@@ -68,6 +77,7 @@ export default fp(
         tokens.inc({ operation, kind: 'cached_input' }, usage.cachedInputTokens)
         tokens.inc({ operation, kind: 'output' }, usage.outputTokens)
       },
+      observeFloodDenial: reason => floodDenials.inc({ reason }),
       expose: async () => ({ contentType: register.contentType, text: await register.metrics() }),
     })
   },
