@@ -1,6 +1,7 @@
 /**
  * Bounds what one address can ask for before anybody knows who it is. It counts in this process alone, in fixed windows of
  * a minute, and protects the server and the check of keys; the limits of accounts are another matter.
+ * What Fastify refuses before it looks for a route, a URL that cannot be decoded, comes past all hooks and is not counted.
  */
 import rateLimit, { type RateLimitOptions } from '@fastify/rate-limit'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
