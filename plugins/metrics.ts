@@ -19,6 +19,8 @@ export interface Meters {
     readonly usage: Usage | null
   }): void
   readonly limits: LimitMeters
+  /** One request that the flood guard refused, by what its address has used up. */
+  observeFloodDenial(reason: 'requests' | 'failures'): void
   /** Everything, in Prometheus' text format. */
   expose(): Promise<{ readonly contentType: string; readonly text: string }>
 }
@@ -71,6 +73,13 @@ export default fp(
       help: 'Tokens as the engines counted them.',
       labelNames: ['operation', 'kind'],
     })
+    const floodDenials = new Counter({
+      name: 'weir_flood_guard_denials_total',
+      help: 'Requests refused before authentication, by what their address had used up.',
+      labelNames: ['reason'],
+    })
+    // There from the start, so that the first denial is an increase.
+    for (const reason of ['requests', 'failures']) floodDenials.inc({ reason }, 0)
     app.decorate('meters', {
       observeRequest({ operation, status, durationMs, firstTokenMs, usage }) {
         requests.inc({ operation, status })
@@ -82,6 +91,7 @@ export default fp(
         tokens.inc({ operation, kind: 'output' }, usage.outputTokens)
       },
       limits: buildLimitMeters(app.metrics.client),
+      observeFloodDenial: reason => floodDenials.inc({ reason }),
       expose: async () => ({ contentType: register.contentType, text: await register.metrics() }),
     })
   },

@@ -23,6 +23,7 @@ const defaults = (folder: string): Config => ({
     port: 4000,
     internalHost: '127.0.0.1',
     trustedProxies: [],
+    floodGuard: { requestsPerMinute: 60_000, failuresPerMinute: 600 },
     corsOrigins: [],
     maxBodyBytes: 8_388_608,
     commitAfterMs: 15_000,

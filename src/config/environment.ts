@@ -21,6 +21,8 @@ export const variables = [
   { name: 'INTERNAL_HOST', kind: 'text', path: ['server', 'internalHost'] },
   { name: 'INTERNAL_PORT', kind: 'integer', path: ['server', 'internalPort'] },
   { name: 'TRUSTED_PROXIES', kind: 'list', path: ['server', 'trustedProxies'] },
+  { name: 'FLOOD_GUARD_REQUESTS', kind: 'integer', path: ['server', 'floodGuard', 'requestsPerMinute'] },
+  { name: 'FLOOD_GUARD_FAILURES', kind: 'integer', path: ['server', 'floodGuard', 'failuresPerMinute'] },
   { name: 'LOG_LEVEL', kind: 'text', path: ['log', 'level'] },
   { name: 'DATABASE_URL', kind: 'secret', path: ['stores', 'databaseUrl'] },
   { name: 'REDIS_URL', kind: 'secret', path: ['stores', 'redisUrl'] },

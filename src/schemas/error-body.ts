@@ -42,8 +42,11 @@ const answers = (...statuses: readonly ErrorStatus[]) =>
 /** What every route can answer beside its own. */
 export const commonErrors = answers(400, 408, 431, 500)
 
+/** What routes without a key can answer where the flood guard counts their callers. */
+export const guardedErrors = { ...commonErrors, ...answers(429) }
+
 /** What routes behind a key can answer. */
-export const keyErrors = { ...commonErrors, ...answers(401, 403, 503) }
+export const keyErrors = { ...guardedErrors, ...answers(401, 403, 503) }
 
 /** What the exchange of a key for a token can answer beside its 200. */
 export const tokenErrors = { ...keyErrors, ...answers(413, 415) }
@@ -52,7 +55,7 @@ export const tokenErrors = { ...keyErrors, ...answers(413, 415) }
 export const modelErrors = { ...keyErrors, ...answers(404) }
 
 /** What an inference route can answer beside its 200. */
-export const inferenceErrors = { ...modelErrors, ...answers(413, 415, 429, 502, 504) }
+export const inferenceErrors = { ...modelErrors, ...answers(413, 415, 502, 504) }
 
 /** What can become of a look-up in the admin API. */
 export const recordErrors = { ...keyErrors, 404: answer('There is no such account, key or tier.') }

@@ -20,6 +20,8 @@ test('every variable is obeyed', t => {
     INTERNAL_HOST: ['10.1.1.2', 'server.internalHost', '10.1.1.2'],
     INTERNAL_PORT: ['2', 'server.internalPort', 2],
     TRUSTED_PROXIES: ['10.0.0.0/8, ,fd00::/8', 'server.trustedProxies', ['10.0.0.0/8', 'fd00::/8']],
+    FLOOD_GUARD_REQUESTS: ['3', 'server.floodGuard.requestsPerMinute', 3],
+    FLOOD_GUARD_FAILURES: ['0', 'server.floodGuard.failuresPerMinute', 0],
     LOG_LEVEL: ['debug', 'log.level', 'debug'],
     DATABASE_URL: ['postgres://u:p@h/db', 'stores.databaseUrl', 'postgres://u:p@h/db'],
     DATABASE_URL_FILE: ['db-url', 'stores.databaseUrl', 'postgres://u:p@h/db'],
