@@ -52,7 +52,8 @@ export function waitUs(limit: RateLimit, levelDrops: number, amount: number): nu
   if (amount > capacity || size === 0) return Number.POSITIVE_INFINITY
   const us = Math.ceil(overDrops / size)
   // A quotient just above a whole number may have been rounded down to it.
-  return us * size < overDrops ? us + 1 : us
+  const waitedUs = us * size < overDrops ? us + 1 : us
+  return waitedUs > 2 ** 53 ? Number.POSITIVE_INFINITY : waitedUs
 }
 
 /**
