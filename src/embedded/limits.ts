@@ -138,6 +138,11 @@ export class MemoryLimits implements LimitStore {
     return own
   }
 
+  /** How many counts, reservations and charges are kept. */
+  get size(): number {
+    return this.#counts.size + this.#holds.size + this.#charged.size
+  }
+
   /** All that something is known about. */
   sets(): Iterable<LimitSet> {
     this.#sweep(this.#nowUs())
@@ -181,7 +186,6 @@ export class MemoryLimits implements LimitStore {
     for (const [key, set] of this.#sets) {
       if (!this.#planAt(set, nowUs).keys.some(name => this.#counts.has(name))) this.#sets.delete(key)
     }
-    const size = this.#counts.size + this.#holds.size + this.#charged.size
-    this.#changesUntilSweep = Math.max(minChangesBetweenSweeps, size)
+    this.#changesUntilSweep = Math.max(minChangesBetweenSweeps, this.size)
   }
 }
