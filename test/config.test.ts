@@ -31,7 +31,7 @@ const defaults = (folder: string): Config => ({
     graceMs: 30_000,
     urlImages: false,
   },
-  stores: { dataDir: join(folder, '.weir') },
+  stores: { dataDir: join(folder, '.weir'), replicas: 1 },
   auth: { keyCacheTtlMs: 30_000, tokenTtlMs: 900_000, issuers: {}, previousKeyPeppers: [] },
   log: { level: 'info' },
   engine: { slots: 4, contextLength: 2048 },
