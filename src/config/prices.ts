@@ -1,4 +1,4 @@
-/** What models cost, and the limits of tiers that count by it. */
+/** What models cost, and what the limits of tiers need beside them. */
 import { hasDiscovery } from './addresses.ts'
 import type { Findings } from './findings.ts'
 import type { Draft } from './references.ts'
