@@ -38,7 +38,7 @@ export interface Inference {
   /** What it is priced by; null where its model has no price. */
   readonly price: Price | null
   /** The demand with the prompt as its engine counts it; null where that cannot say. */
-  readonly recount: () => Promise<Demand | null>
+  readonly recount: (signal: AbortSignal) => Promise<Demand | null>
 }
 
 export interface LimitsOptions {
@@ -50,6 +50,8 @@ interface Ask {
   readonly set: LimitSet
   readonly failsClosed: boolean
   readonly inference: Inference
+  /** Aborts when the caller leaves. */
+  readonly signal: AbortSignal
 }
 
 /** A decision, and the demand that it was made on. */
@@ -58,6 +60,11 @@ type Outcome = readonly [Decision, Demand]
 interface Refusals {
   readonly tierSizes: TierLimitSizes
   readonly meters: LimitMeters
+}
+
+interface Leaving {
+  readonly meters: LimitMeters
+  readonly leaving: AbortController
 }
 
 const unavailableRetryMs = 2000
@@ -73,17 +80,19 @@ export default fp<LimitsOptions>(
     const meters = app.meters.limits
     const limiter = await buildLimiter(app, config, meters)
     const tierSizes = tierLimitSizes(config.tiers)
-    app.decorate('limiter', limiter)
+    app.decorate<Limiter>('limiter', limiter)
     app.decorateRequest('inference', null)
     app.decorate('reserve', (request, reply, done) => {
       const { limits: set, tier } = getPrincipal(request)
       if (set.limits.length === 0) return done()
+      const leaving = new AbortController()
+      const settleLater = settleOnClose(request, reply, { meters, leaving })
       const ask = {
         set,
         failsClosed: config.tiers[tier]?.whenLimiterDown === 'closed',
         inference: getInference(request),
+        signal: leaving.signal,
       }
-      const settleLater = settleOnClose(request, reply, meters)
       const conclude = ([decision, demand]: Outcome) => {
         meters.decided(decision.kind)
         if (decision.kind === 'admitted') settleLater(decision.hold, demand)
@@ -150,7 +159,7 @@ async function reconsider(
   if (decision.kind !== 'denied' || decision.isRemembered) return [decision, demand]
   const { set, states } = decision
   if (!fitsWithoutPrompt({ set, states, demand })) return [decision, demand]
-  const counted = await recount()
+  const counted = await recount(ask.signal)
   if (counted === null || counted.promptTokens >= demand.promptTokens) return [decision, demand]
   return [await limiter.reserve(requestOf(ask, counted, `${requestId}-counted`)), counted]
 }
@@ -182,13 +191,14 @@ function refusalOf([decision, demand]: Outcome, refusals: Refusals): WeirError |
 }
 
 /** Settles what is held once the reply's socket has closed, which may be before the limiter has answered. */
-function settleOnClose(request: FastifyRequest, reply: FastifyReply, meters: LimitMeters) {
+function settleOnClose(request: FastifyRequest, reply: FastifyReply, { meters, leaving }: Leaving) {
   let settle: (() => void) | null = null
   let isClosed = false
   // Those who end the call when its caller leaves listen to the same event, after us: what they find out belongs here.
   reply.raw.once('close', () =>
     queueMicrotask(() => {
       isClosed = true
+      leaving.abort()
       settle?.()
     }),
   )
@@ -206,7 +216,6 @@ function settleOnClose(request: FastifyRequest, reply: FastifyReply, meters: Lim
 function usedOf({ call, inference }: FastifyRequest, { promptTokens, outputTokens }: Demand): Amounts {
   const settlement = settlementOf(outcomeOf(call), { inputTokens: promptTokens, outputTokens })
   const { requests, inputTokens, outputTokens: output } = settlement
-  const price = inference?.price ?? null
-  const nanoUsd = price === null ? 0 : costOf(price, { ...settlement, durationMs: durationOf(call) })
+  const nanoUsd = costOf(inference?.price ?? null, { ...settlement, durationMs: durationOf(call) })
   return { requests, tokens: inputTokens + output, nanoUsd }
 }

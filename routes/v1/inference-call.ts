@@ -10,7 +10,7 @@ import { priceAt } from '../../src/domain/price.ts'
 import { checkFields, findMaxTokens } from '../../src/domain/request-fields.ts'
 import { narrowToNamedTool, rewriteFields } from '../../src/domain/request-rewrites.ts'
 import { spliceBody } from '../../src/domain/splice-body.ts'
-import { estimatePromptTokens } from '../../src/domain/token-estimate.ts'
+import { estimatePromptTokens, type PromptBody } from '../../src/domain/token-estimate.ts'
 import type { EndpointName } from '../../src/schemas/config/models.ts'
 
 /** What the three operations have in common, as far as it shapes the call. */
@@ -37,7 +37,7 @@ export function prepare(read: (request: FastifyRequest) => CallOptions): preHand
     try {
       const options = read(request)
       const call = buildCall(request, reply, options)
-      request.inference = { call, ...demandFor(request, call, options) }
+      request.inference = { call, ...demandFor(request, call) }
       done()
     } catch (error) {
       done(error as Error)
@@ -53,10 +53,10 @@ export function takeCall(request: FastifyRequest): Call {
 }
 
 /** What the call may cost at most, by the estimate of its prompt or by its engine's own count. */
-function demandFor(request: FastifyRequest, call: Call, { operation, prompts }: CallOptions) {
+function demandFor(request: FastifyRequest, call: Call) {
   const { server, scannedBody: scanned } = request
   if (scanned === undefined) throw new Error('a demand needs a body')
-  const { model } = call
+  const { model, operation } = call
   const { tier } = getPrincipal(request)
   const price = priceAt(model.prices, Date.now())
   const demandWith = (promptTokens: number): Demand =>
@@ -70,9 +70,9 @@ function demandFor(request: FastifyRequest, call: Call, { operation, prompts }: 
     })
   return {
     price,
-    demand: demandWith(estimatePromptTokens({ operation, scanned, body: request.body, model, prompts })),
-    recount: async () => {
-      const promptTokens = await server.backends.countPrompt(call)
+    demand: demandWith(estimatePromptTokens({ operation, scanned, body: request.body as PromptBody, model })),
+    recount: async (signal: AbortSignal) => {
+      const promptTokens = await server.backends.countPrompt(call, signal)
       return promptTokens === null ? null : demandWith(promptTokens)
     },
   }

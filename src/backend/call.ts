@@ -103,3 +103,9 @@ export function outcomeOf(record: CallRecord | null): Outcome {
     isUsageWhole: dispatch?.isUsageWhole ?? false,
   }
 }
+
+/** How long a backend was busy with it, in milliseconds; up to now where it still is. */
+export function durationOf(record: CallRecord | null): number {
+  const { dispatch } = record ?? {}
+  return dispatch === undefined ? 0 : (dispatch.endedAt ?? performance.now()) - dispatch.sentAt
+}

@@ -26,6 +26,7 @@ export const variables = [
   { name: 'LOG_LEVEL', kind: 'text', path: ['log', 'level'] },
   { name: 'DATABASE_URL', kind: 'secret', path: ['stores', 'databaseUrl'] },
   { name: 'REDIS_URL', kind: 'secret', path: ['stores', 'redisUrl'] },
+  { name: 'WEIR_REPLICAS', kind: 'integer', path: ['stores', 'replicas'] },
   { name: 'WEIR_DATA_DIR', kind: 'text', path: ['stores', 'dataDir'] },
   { name: 'WEIR_ADMIN_KEY', kind: 'secret', path: ['auth', 'adminKey'] },
   { name: 'WEIR_KEY_PEPPER', kind: 'secret', path: ['auth', 'keyPepper'] },

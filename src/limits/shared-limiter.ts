@@ -152,7 +152,7 @@ export class SharedLimiter implements Limiter {
     } catch (error) {
       this.#breaker.failed(error)
       // It may have been done all the same, or be done still.
-      this.#backlog.send(() => this.#store.abandon(id, set, amounts))
+      this.#backlog.send(() => this.#store.abandon(id, set))
       return this.#reserveLocally(request)
     }
   }

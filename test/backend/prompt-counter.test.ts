@@ -26,6 +26,8 @@ function callOf(operation: EndpointName, body: object): Call {
       contextLength: null,
       maxOutputTokens: 100,
       promptCache: 'shared',
+      imageTokens: 1024,
+      prices: [],
       targets: [target],
     },
     askedModel: 'tinychat',

@@ -27,6 +27,7 @@ test('every variable is obeyed', t => {
     DATABASE_URL_FILE: ['db-url', 'stores.databaseUrl', 'postgres://u:p@h/db'],
     REDIS_URL: ['rediss://h', 'stores.redisUrl', 'rediss://h'],
     REDIS_URL_FILE: ['redis-url', 'stores.redisUrl', 'redis://h'],
+    WEIR_REPLICAS: ['4', 'stores.replicas', 4],
     WEIR_DATA_DIR: ['/data', 'stores.dataDir', '/data'],
     WEIR_ADMIN_KEY: [long, 'auth.adminKey', long],
     WEIR_ADMIN_KEY_FILE: ['pepper', 'auth.adminKey', long],

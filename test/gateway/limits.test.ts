@@ -162,9 +162,9 @@ for (const store of storeKinds) {
       const prompt = JSON.stringify(hello).length + 64
       const used = await eventually('the settlement', async () => {
         const amount = Number((await caller.limits())['tokens_per_day']?.used)
-        return amount < prompt + 500 && amount
+        return amount < prompt + 500 ? amount : undefined
       })
-      assert.ok(used >= prompt + 15 && used <= prompt + 60, `${used} of ${prompt}`)
+      assert.ok(used !== undefined && used >= prompt + 15 && used <= prompt + 60, `${used} of ${prompt}`)
       backend.use(llamaServer({ dimensions: 4 }))
     })
 
@@ -205,15 +205,10 @@ for (const store of storeKinds) {
       const { openai } = await world.caller({ tier: 'daily' })
       await openai.completions.create({ model: 'tinychat', prompt: ['a', 'b'] })
       await openai.embeddings.create({ model: 'tinychat', input: 'a' })
-      await refusal(openai.embeddings.create({ model: 'tinychat', input: 'a' }), {
-        status: 429,
-        type: 'requests',
-        code: 'rate_limit_exceeded',
-        retry: { 'retry-after': '43200', 'retry-after-ms': '43200000', 'x-should-retry': 'false' },
-      }).catch(error => {
-        // Milliseconds have passed since the first of them.
-        if (!/4319\d\d\d\d|43200/.test(String(error))) throw error
-      })
+      await assert.rejects(
+        async () => openai.embeddings.create({ model: 'tinychat', input: 'a' }),
+        /429.*2 requests a day/,
+      )
     })
 
     await t.test('an SDK waits by itself until the limit frees, and its call succeeds', async () => {

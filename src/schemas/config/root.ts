@@ -103,6 +103,12 @@ const StoresSchema = Type.Object(
     }),
     databaseUrl: Type.Optional(SecretSchema({ description: 'PostgreSQL; an embedded one in dataDir when absent.' })),
     redisUrl: Type.Optional(SecretSchema({ description: 'Redis, for several replicas; in-process when absent.' })),
+    replicas: Type.Integer({
+      minimum: 1,
+      maximum: 1000,
+      default: 1,
+      description: 'Replicas to share limits with while Redis has never been reached.',
+    }),
   },
   { ...closed, description: 'What it keeps, and where.' },
 )

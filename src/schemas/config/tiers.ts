@@ -38,18 +38,23 @@ export const TierSchema = Type.Object(
         requestsPerDay: Count('Requests a day, refilled evenly.'),
         tokensPerDay: Count('Tokens a day, in and out, refilled evenly.'),
         requestsInFlight: Count('Requests at the same time.'),
-        burst: Count('The most that can be saved up; the limit itself when absent.'),
+        burst: Type.Optional(
+          Type.Integer({
+            minimum: 1,
+            maximum: 1_000_000_000_000,
+            description: 'Requests that can be saved up; requestsPerMinute itself when absent.',
+          }),
+        ),
       },
       {
         additionalProperties: false,
         default: {},
         description: 'Rates over a window; what is absent is not limited.',
-        pending: 'limits',
       },
     ),
     quotas: Type.Object(
       { tokensPerMonth: Count('Tokens per calendar month, UTC, in and out.') },
-      { additionalProperties: false, default: {}, description: 'A total per period.', pending: 'limits' },
+      { additionalProperties: false, default: {}, description: 'A total per period.' },
     ),
     spendLimits: Type.Object(
       {
@@ -60,7 +65,7 @@ export const TierSchema = Type.Object(
           MoneySchema({ decimals: 9, description: 'USD per calendar month, UTC.', 'x-weir-most': '9000000' }),
         ),
       },
-      { additionalProperties: false, default: {}, description: 'Money per period.', pending: 'limits' },
+      { additionalProperties: false, default: {}, description: 'Money per period, by the prices of models.' },
     ),
     priority: Type.Integer({
       minimum: 0,
@@ -85,7 +90,6 @@ export const TierSchema = Type.Object(
         enum: ['local', 'closed'],
         default: 'local',
         description: 'Without Redis: a local share of each limit, or refuse.',
-        pending: 'limits',
       }),
     ),
   },
