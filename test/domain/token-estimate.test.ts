@@ -133,7 +133,7 @@ test('no prompt is longer than the context', () => {
 
 test('beside an image text keeps its own bytes, whatever they are written as', () => {
   for (const write of Object.values(writers)) {
-    for (const character of ['\\', '"', '\n', '\u0001', '/', '+', 'é', '界', '😀', '\\u0041']) {
+    for (const character of ['\\', '"', '\n', '\u0001', '/', '+', 'é', '\u0085', '界', '😀', '\\u0041']) {
       const text = character.repeat(1000)
       const found = chat([{ type: 'text', text }, png('AAAA')], { write }) - imageTokens - 64
       const bytes = Buffer.byteLength(text)
