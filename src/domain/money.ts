@@ -31,7 +31,6 @@ export function parseUsd(text: string): number {
 
 /** The shortest decimal text of a whole number of nano-USD from 0 to 2^53 - 1: 12_500_000_000 is `12.5`. */
 export function formatUsd(nanoUsd: number): string {
-  // Not by a division of the whole: near the largest amounts that would round to the next dollar.
   const rest = nanoUsd % nanoUsdPerUsd
   const whole = String((nanoUsd - rest) / nanoUsdPerUsd)
   return rest === 0 ? whole : `${whole}.${String(rest).padStart(nanoDecimals, '0').replace(/0+$/, '')}`
