@@ -80,7 +80,7 @@ export default fp<LimitsOptions>(
     const meters = app.meters.limits
     const limiter = await buildLimiter(app, config, meters)
     const tierSizes = tierLimitSizes(config.tiers)
-    app.decorate<Limiter>('limiter', limiter)
+    app.decorate('limiter', limiter)
     app.decorateRequest('inference', null)
     app.decorate('reserve', (request, reply, done) => {
       const { limits: set, tier } = getPrincipal(request)
@@ -108,7 +108,11 @@ export default fp<LimitsOptions>(
   { name: 'limits', fastify: '5.x', dependencies: ['metrics', 'redis', 'auth'] },
 )
 
-async function buildLimiter(app: FastifyInstance, { stores }: LimitsOptions['config'], meters: LimitMeters) {
+async function buildLimiter(
+  app: FastifyInstance,
+  { stores }: LimitsOptions['config'],
+  meters: LimitMeters,
+): Promise<Limiter> {
   if (app.redisHealth.state === 'absent') return new LoneLimiter()
   const limiter = new SharedLimiter({
     client: app.redis,

@@ -66,12 +66,13 @@ export function explainDenial(denied: DeniedRequest): Denial {
     throw new Error('no limit denies this request')
   const part = isLocal ? ' At the moment every server keeps to its own part of the limits.' : ''
   const isNever = limit.kind !== 'flight' && state.waitUs === Number.POSITIVE_INFINITY
-  const retryAfterMs = isNever ? neverRetryMs(limit) : waitMsOf(limit, state.waitUs)
+  const waitMs = isNever ? neverRetryMs(limit) : waitMsOf(limit, state.waitUs)
   return {
     limit,
     kind: kindOf(limit, isNever),
-    message: `${describe(limit, state, amount)}${remedyFor(limit, retryAfterMs, isNever)}${adviseTier(limit, denied)}${part}`,
-    retryAfterMs,
+    message: `${describe(limit, state, amount)}${remedyFor(limit, waitMs, isNever)}${adviseTier(limit, denied)}${part}`,
+    // A timer may end a fraction of a millisecond early, and whoever waits as told has to succeed.
+    retryAfterMs: limit.kind === 'rate' && !isNever ? waitMs + 1 : waitMs,
     ...(isNever ? { shouldRetry: false } : {}),
   }
 }
@@ -118,11 +119,11 @@ function amountText({ unit }: Limit, amount: number): string {
   return `${count.format(amount)} ${noun}`
 }
 
-function remedyFor(limit: Limit, retryAfterMs: number, isNever: boolean): string {
+function remedyFor(limit: Limit, waitMs: number, isNever: boolean): string {
   const smaller = limit.unit === 'requests' ? '' : ' Lower max_tokens, or send a shorter prompt.'
   if (isNever) return limit.unit === 'requests' ? '' : ` It never fits.${smaller}`
   if (limit.kind === 'flight') return ' Wait until one of them has ended.'
-  const seconds = count.format(Math.ceil(retryAfterMs / 1000))
+  const seconds = count.format(Math.ceil(waitMs / 1000))
   if (limit.kind === 'rate') return ` It fits in ${seconds} s.${smaller}`
   return ` The next period begins in ${seconds} s (UTC).${smaller}`
 }

@@ -20,7 +20,7 @@ const explain = (limit: Limit, { used, waitUs, amount = 1, isLocal = false }: De
 test('a rate in requests says its size, when it frees, and which tier has more', () => {
   const denial = explain(rate(), { used: 60, waitUs: 999_001 })
   equal(denial.kind, 'requestLimitExceeded')
-  equal(denial.retryAfterMs, 1000)
+  equal(denial.retryAfterMs, 1001)
   equal(
     denial.message,
     'This account may make 60 requests a minute; 0 requests are left. It fits in 1 s. The tier premium has more.',
@@ -38,7 +38,7 @@ test("a key's own limit is no matter of tiers, nor is one that the tier does not
 test('a rate in tokens says what the request may take', () => {
   const denial = explain(tokenRate(), { used: 900, waitUs: 24e6, amount: 500 })
   equal(denial.kind, 'tokenLimitExceeded')
-  equal(denial.retryAfterMs, 24_000)
+  equal(denial.retryAfterMs, 24_001)
   match(
     denial.message,
     /^This account may use 1,000 tokens a minute; 100 tokens are left, and this request may take up to 500 tokens\. It fits in 24 s\. Lower max_tokens, or send a shorter prompt\.$/,

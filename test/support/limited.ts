@@ -1,6 +1,5 @@
 /** A gateway with tiers of the test's own, and callers in them. */
 import assert from 'node:assert/strict'
-import { randomUUID } from 'node:crypto'
 import type { TestContext } from 'node:test'
 import type OpenAI from 'openai'
 import type { KeyLimits, Limits } from '../../src/schemas/admin/limits.ts'
@@ -63,6 +62,9 @@ export interface LimitSeen {
   readonly resets_at: string | null
 }
 
+let names = 0
+const nextName = () => `caller ${++names}`
+
 export async function startLimited(t: TestContext, options: LimitedOptions): Promise<Limited> {
   const { store = 'the process', tiers, model = {}, behaviour = llamaServer({ dimensions: 4 }) } = options
   const backend = await startScriptedBackend(t, behaviour)
@@ -82,14 +84,14 @@ export async function startLimited(t: TestContext, options: LimitedOptions): Pro
 async function makeCaller(
   gateway: Gateway,
   firstTier: string,
-  { tier = firstTier, limits, keyLimits, account = randomUUID() }: CallerOptions,
+  { tier = firstTier, limits, keyLimits, account = nextName() }: CallerOptions,
 ): Promise<Caller> {
   const admin = adminOf(gateway)
   const made = await admin.ask('POST', '/accounts', { name: account, tier, ...(limits && { limits }) })
   assert.ok(made.status === 201 || made.status === 409, JSON.stringify(made.body))
   const { key } = await admin.get<{ key: string }>('POST', '/keys', {
     account,
-    name: randomUUID(),
+    name: nextName(),
     ...(keyLimits && { limits: keyLimits }),
   })
   const authorization = { authorization: `Bearer ${key}` }
