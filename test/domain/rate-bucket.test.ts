@@ -156,9 +156,10 @@ function replay(steps: readonly Step[], limit: RateLimit): { wasExact: boolean }
       oracle.charge(nowUs, one.amount)
     } else if (one.do === 'reserve') {
       if (waitUs(limit, bucket.levelDrops, one.amount) > 0) continue
-      const isFull = bucket.marks.length === 16
+      // Also one of nothing needs a mark of its own where the level has been added to since the last.
+      const needsMark = bucket.levelDrops + dropsOf(limit, one.amount) > (bucket.marks.at(-1)?.lowDrops ?? 0)
+      if (needsMark && bucket.marks.length === 16) isExact = false
       const seq = take(bucket, dropsOf(limit, one.amount))
-      if (isFull && one.amount > 0) isExact = false
       open.push({ seq, held: one.amount, charge: oracle.charge(nowUs, one.amount) })
     } else {
       const [reservation] = open.splice(one.which % Math.max(1, open.length), 1)
@@ -206,5 +207,5 @@ test('beyond 16 marks a refund is smaller at most', () => {
     }),
     { numRuns: 300 },
   )
-  assert.ok(inexact > 100, `${inexact} of the runs had that many`)
+  assert.ok(inexact > 50, `${inexact} of the runs had that many`)
 })
