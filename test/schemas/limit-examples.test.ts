@@ -5,7 +5,7 @@ import type { Limit } from '../../src/domain/limit.ts'
 import { explainDenial } from '../../src/domain/limit-denial.ts'
 import { WeirError } from '../../src/errors.ts'
 import { limitExamples } from '../../src/schemas/limit-examples.ts'
-import { flight, limitSet, quota, rate, spendLimit, tokenRate } from '../support/limits.ts'
+import { flight, limitSet, quota, rate, spendLimit, tokenRate } from '../support/limit-sets.ts'
 
 /** Of the default tiers, as far as the examples go. */
 const tierSizes = {
