@@ -113,7 +113,7 @@ test('what was known to be used when Redis went is not free again', async t => {
 })
 
 test('a denial is remembered, until something is given back', async t => {
-  const { makeLimiter } = await startSharedWorld(t)
+  const { makeLimiter, becomesUsed } = await startSharedWorld(t)
   const one = await makeLimiter()
   const set = limitSet([rate({ size: 1, capacity: 10 })])
   const { hold } = await one.admit(set, [10])
@@ -125,6 +125,7 @@ test('a denial is remembered, until something is given back', async t => {
   ok(!(again instanceof Promise) && again.kind === 'denied' && again.isRemembered)
   ok((again.states[0]?.waitUs ?? 0) <= (denied.states[0]?.waitUs ?? 0))
   hold.settle([9])
+  await becomesUsed(set, [9])
   await one.admit(set, [1])
 })
 
