@@ -6,7 +6,7 @@
  * microsecond drains `size` of them. These are whole numbers, so nothing is ever rounded below 2^53 drops (100,000 requests
  * per day, or 150 million tokens per minute); above, one part in 10^16 is lost.
  *
- * src/store/limits.lua takes the same steps in Redis; change them together.
+ * src/store/limit-scripts takes the same steps in Redis; change them together.
  */
 import type { RateLimit } from './limit.ts'
 

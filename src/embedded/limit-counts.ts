@@ -1,4 +1,4 @@
-/** What is counted under one limit, in the process. Each function takes the step that src/store/limits.lua takes. */
+/** What is counted under one limit, in the process. Each function takes the step that src/store/limit-scripts takes. */
 import type { Period } from '../domain/calendar.ts'
 import type { FlightLimit, Limit, PeriodLimit, RateLimit } from '../domain/limit.ts'
 import {
@@ -114,23 +114,26 @@ export function setClockBack(count: Count, nowUs: number): void {
   if (count.kind === 'rate' && nowUs < count.bucket.atUs) drain(count.bucket, count.limit, nowUs)
 }
 
-/** Puts `used` in the place of what is held. */
-export function settleIn(count: Count, nowUs: number, { held, used }: { held: Held; used: number }): void {
+/** Puts `used` in the place of what is held; returns how much was given back, which is less than that where it has drained. */
+export function settleIn(count: Count, nowUs: number, { held, used }: { held: Held; used: number }): number {
   switch (count.kind) {
-    case 'rate':
-      drain(count.bucket, count.limit, nowUs)
-      if (used > held.amount) add(count.bucket, dropsOf(count.limit, used - held.amount))
-      else giveBack(count.bucket, held.seq, dropsOf(count.limit, held.amount - used))
-      break
+    case 'rate': {
+      const { bucket, limit } = count
+      drain(bucket, limit, nowUs)
+      const before = bucket.levelDrops
+      if (used > held.amount) add(bucket, dropsOf(limit, used - held.amount))
+      else giveBack(bucket, held.seq, dropsOf(limit, held.amount - used))
+      return usedOf(limit, Math.max(0, before - bucket.levelDrops))
+    }
     case 'period':
       // The difference first: both added up may be beyond 2^53.
       count.used = Math.max(0, count.used + (used - held.amount))
-      break
+      return Math.max(0, held.amount - used)
     case 'flight':
       count.leases.delete(held.id)
-      break
+      return held.amount
     default:
-      count satisfies never
+      return count satisfies never
   }
 }
 

@@ -1,6 +1,6 @@
 /**
  * The store of counts in the process: where there is no Redis, and while it is away. It takes the steps of
- * src/store/limits.lua, so that both answer alike.
+ * src/store/limit-scripts, so that both answer alike.
  */
 import { rememberByPeriod } from '../domain/count-keys.ts'
 import type { LimitSet } from '../domain/limit.ts'
@@ -42,11 +42,7 @@ export class MemoryLimits implements LimitStore {
   readonly #holds = new Map<string, Hold>()
   /** By the id of the charge: until when it is remembered. */
   readonly #charged = new Map<string, number>()
-  readonly #sets = new Map<string, LimitSet>()
-  readonly #planAt = rememberByPeriod((keys, { accountId, keyId, fingerprint }) => ({
-    ...keys,
-    setKey: JSON.stringify([accountId, keyId, fingerprint]),
-  }))
+  readonly #planAt = rememberByPeriod(keys => keys)
   #changesUntilSweep = minChangesBetweenSweeps
 
   /** `nowUs`: microseconds since 1970. */
@@ -70,17 +66,25 @@ export class MemoryLimits implements LimitStore {
     return { kind: 'admitted', reservation, states: taken, atUs }
   }
 
-  settle({ id }: Reservation, used: readonly number[]): void {
+  settle(reservation: Reservation, used: readonly number[]): void {
+    this.#end(reservation, used)
+  }
+
+  /** Settles with nothing; returns how much of each limit was there to be given back, and had not drained. */
+  release(reservation: Reservation): readonly number[] {
+    return this.#end(reservation, [])
+  }
+
+  #end({ id }: Reservation, used: readonly number[]): readonly number[] {
     const nowUs = this.#change()
     const hold = this.#holds.get(id)
-    if (hold === undefined) return
     this.#holds.delete(id)
-    if (hold.untilUs <= nowUs) return
+    if (hold === undefined || hold.untilUs <= nowUs) return []
     const { set, atUs } = hold.reservation
-    for (const [index, count] of this.#countsOf(set, atUs).entries()) {
+    return this.#countsOf(set, atUs).map((count, index) => {
       const held = { id, seq: hold.seqs[index] ?? 0, amount: hold.held[index] ?? 0 }
-      settleIn(count, nowUs, { held, used: used[index] ?? 0 })
-    }
+      return settleIn(count, nowUs, { held, used: used[index] ?? 0 })
+    })
   }
 
   /** One that is not known here is taken over: nothing is held for it, so all that it uses is charged when it is settled. */
@@ -126,15 +130,13 @@ export class MemoryLimits implements LimitStore {
 
   /**
    * How much of each limit's level was added here, beyond what it was seeded with, and forgets these counts: to be charged
-   * where they are kept from now on. What is held counts as used; to settle it elsewhere, settle it here with nothing first,
-   * and renew it there.
+   * where they are kept from now on. What is held counts as used: what is to be held elsewhere is released here first.
    */
   takeOwn(set: LimitSet): readonly number[] {
     const nowUs = this.#change()
     const own = this.#countsOf(set, nowUs).map(count => ownOf(count, nowUs))
     const plan = this.#planAt(set, nowUs)
     for (const key of plan.keys) this.#counts.delete(key)
-    this.#sets.delete(plan.setKey)
     return own
   }
 
@@ -143,22 +145,9 @@ export class MemoryLimits implements LimitStore {
     return this.#counts.size + this.#holds.size + this.#charged.size
   }
 
-  /** All that something is known about. */
-  sets(): Iterable<LimitSet> {
-    this.#sweep(this.#nowUs())
-    return [...this.#sets.values()]
-  }
-
-  /** All that has not been settled. */
-  open(): Iterable<Reservation> {
-    this.#sweep(this.#nowUs())
-    return Array.from(this.#holds.values(), ({ reservation }) => reservation)
-  }
-
   /** The counts of a set's limits at a moment, those that are missing made anew. */
   #countsOf(set: LimitSet, momentUs: number): readonly Count[] {
-    const { keys, periods, setKey } = this.#planAt(set, momentUs)
-    this.#sets.set(setKey, set)
+    const { keys, periods } = this.#planAt(set, momentUs)
     return set.limits.map((limit, index) => {
       const key = keys[index] ?? ''
       const known = this.#counts.get(key)
@@ -183,9 +172,6 @@ export class MemoryLimits implements LimitStore {
     for (const [key, count] of this.#counts) if (isIdle(count, nowUs)) this.#counts.delete(key)
     for (const [id, { untilUs }] of this.#holds) if (untilUs <= nowUs) this.#holds.delete(id)
     for (const [id, untilUs] of this.#charged) if (untilUs <= nowUs) this.#charged.delete(id)
-    for (const [key, set] of this.#sets) {
-      if (!this.#planAt(set, nowUs).keys.some(name => this.#counts.has(name))) this.#sets.delete(key)
-    }
     this.#changesUntilSweep = Math.max(minChangesBetweenSweeps, this.size)
   }
 }

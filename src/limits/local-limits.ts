@@ -51,6 +51,11 @@ export class LocalLimits {
     this.#store.settle(reservation, used)
   }
 
+  /** Ends what is held; returns how much of each limit it still took. */
+  release(reservation: Reservation): readonly number[] {
+    return this.#store.release(reservation)
+  }
+
   renew(reservations: readonly Reservation[]): void {
     this.#store.renew(reservations)
   }

@@ -5,7 +5,7 @@ interface Renewable {
 }
 
 /** Three tries before a lease ends. */
-export const renewEveryMs = leaseMs / 3
+const renewEveryMs = leaseMs / 3
 
 /** What runs for longer than a moment, and has to say so again and again. Short requests are never renewed. */
 export class Renewals<Item extends Renewable> {

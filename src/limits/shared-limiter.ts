@@ -7,18 +7,11 @@ import { beat, leave } from '../store/replicas.ts'
 import { Backlog } from './backlog.ts'
 import { Breaker } from './breaker.ts'
 import { KnownStates } from './known-states.ts'
-import {
-  type Decision,
-  decide,
-  type Hold,
-  type Limiter,
-  type LimiterEvents,
-  type Look,
-  type Request,
-} from './limiter.ts'
+import { type Decision, decide, type Limiter, type LimiterEvents, type Look, type Request } from './limiter.ts'
 import { LivePlace } from './live-place.ts'
 import { LocalLimits } from './local-limits.ts'
 import { Renewals } from './renewals.ts'
+import { type HoldKeepers, SharedHold } from './shared-hold.ts'
 
 export interface SharedLimiterOptions {
   readonly client: Redis
@@ -27,16 +20,11 @@ export interface SharedLimiterOptions {
   readonly events: LimiterEvents
 }
 
-/** Where a hold is counted; one that began here moves to the shared store when that is back. */
-interface OpenHold extends Hold {
-  reservation: Reservation
-  place: 'shared' | 'local'
-  readonly wholeSet: LimitSet
-  readonly startedMs: number
-}
-
+/** The longest that a request waits for Redis. */
+const patienceMs = 50
 const tickMs = 250
 const ticksPerBeat = 4
+const firstContactMs = 500
 /** For the last settlements when the process ends. */
 const closeTimeoutMs = 1000
 
@@ -73,8 +61,9 @@ export class SharedLimiter implements Limiter {
   readonly #known = new KnownStates()
   readonly #local: LocalLimits
   readonly #backlog = new Backlog()
-  readonly #renewals: Renewals<OpenHold>
+  readonly #renewals: Renewals<SharedHold>
   readonly #breaker: Breaker
+  readonly #keepers: HoldKeepers
   readonly #timer: NodeJS.Timeout
   #ticks = 0
   #isProbing = false
@@ -90,6 +79,14 @@ export class SharedLimiter implements Limiter {
       onOpen: reason => events.onModeChange(true, reason),
       onClose: () => events.onModeChange(false, null),
     })
+    this.#keepers = {
+      store: this.#store,
+      local: this.#local,
+      backlog: this.#backlog,
+      breaker: this.#breaker,
+      known: this.#known,
+      end: hold => this.#renewals.delete(hold),
+    }
     this.#timer = setInterval(() => void this.#tick(), tickMs)
     this.#timer.unref()
   }
@@ -99,8 +96,16 @@ export class SharedLimiter implements Limiter {
     return this.#breaker.isOpen
   }
 
-  /** Gets in contact; never rejects. Without it the first tick does. */
+  /** Waits a moment for the connection and gets in contact; never rejects. Where there is none yet, a tick does it. */
   async begin(): Promise<void> {
+    if (this.#client.status !== 'ready') {
+      const { promise: isReady, resolve } = Promise.withResolvers<void>()
+      const timer = setTimeout(resolve, firstContactMs)
+      this.#client.once('ready', resolve)
+      await isReady
+      clearTimeout(timer)
+      this.#client.off('ready', resolve)
+    }
     await this.#probe()
   }
 
@@ -140,7 +145,7 @@ export class SharedLimiter implements Limiter {
     const { id, set, amounts } = request
     const sentMs = performance.now()
     try {
-      const verdict = await answer
+      const verdict = await withinPatience(answer)
       const nowMs = performance.now()
       this.#breaker.succeeded()
       this.#events.onRoundTrip(nowMs - sentMs)
@@ -170,36 +175,19 @@ export class SharedLimiter implements Limiter {
     return this.#local.partOf(set, this.#place.current, performance.now())
   }
 
-  #hold(reservation: Reservation, wholeSet: LimitSet, place: OpenHold['place']): Hold {
-    const hold: OpenHold = {
-      reservation,
-      place,
-      wholeSet,
-      startedMs: performance.now(),
-      settle: used => {
-        if (this.#renewals.delete(hold)) this.#settle(hold, used)
-      },
-    }
+  #hold(reservation: Reservation, wholeSet: LimitSet, place: SharedHold['place']): SharedHold {
+    const hold = new SharedHold(this.#keepers, reservation, { place, wholeSet })
     this.#renewals.add(hold)
     return hold
   }
 
-  #settle({ place, reservation, wholeSet }: OpenHold, used: readonly number[]): void {
-    if (place === 'local') {
-      this.#local.settle(reservation, used)
-      return
-    }
-    this.#known.forgetDenial(wholeSet, reservation.held, used)
-    const message = () => this.#store.settle(reservation, used)
-    if (this.#breaker.isOpen) this.#backlog.keep(message)
-    else this.#backlog.send(message)
-  }
-
-  #renew(holds: readonly OpenHold[]): void {
-    const reservations = (place: OpenHold['place']) =>
+  #renew(holds: readonly SharedHold[]): void {
+    const reservations = (place: SharedHold['place']) =>
       holds.filter(hold => hold.place === place).map(({ reservation }) => reservation)
     this.#local.renew(reservations('local'))
-    if (!this.#breaker.isOpen) this.#store.renew(reservations('shared')).catch(error => this.#breaker.failed(error))
+    if (this.#breaker.isOpen) return
+    for (const hold of holds) hold.finishMove()
+    this.#store.renew(reservations('shared')).catch(error => this.#breaker.failed(error))
   }
 
   async #tick(): Promise<void> {
@@ -228,18 +216,20 @@ export class SharedLimiter implements Limiter {
     }
   }
 
-  /** What was used here is charged in Redis, and what still runs here moves there. */
+  /** What was used here is charged in Redis, and what still runs here is held there. */
   #tellLocalUse(): void {
-    const moved: OpenHold[] = []
-    for (const hold of this.#renewals.open) if (hold.place === 'local') moved.push(hold)
-    for (const hold of moved) {
-      hold.place = 'shared'
-      hold.reservation = { ...hold.reservation, set: hold.wholeSet }
-    }
+    for (const hold of this.#renewals.open) if (hold.place === 'local') hold.move()
     for (const { set, amounts } of this.#local.takeAll()) {
       const id = `local-${randomUUID()}`
       this.#backlog.send(() => this.#store.charge(id, set, amounts))
     }
-    if (moved.length > 0) this.#backlog.send(() => this.#store.renew(moved.map(({ reservation }) => reservation)))
   }
+}
+
+/** Commands leave in pipelines, one after the other, so one may wait for another's timeout before its own begins. */
+function withinPatience<Value>(answer: Promise<Value>): Promise<Value> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`Redis did not answer within ${patienceMs} ms`)), patienceMs)
+    answer.then(resolve, reject).finally(() => clearTimeout(timer))
+  })
 }

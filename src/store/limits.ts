@@ -1,6 +1,6 @@
 /**
- * The store of counts in Redis, shared by all replicas. Each call is one round trip that runs src/store/limits.lua, which
- * decides by Redis' clock alone.
+ * The store of counts in Redis, shared by all replicas. Each call is one round trip that runs one of the scripts
+ * beside this file, which decide by Redis' clock alone.
  *
  * A command that timed out here may still run there, seconds later. So a reservation carries a deadline by Redis' clock, as
  * far as that is known here, and is refused beyond it. The clock that is known is always a little behind the real one, by
@@ -13,13 +13,34 @@ import { type CountKeys, rememberByPeriod } from '../domain/count-keys.ts'
 import type { LimitSet } from '../domain/limit.ts'
 import { type LimitState, type LimitStore, leaseMs, type Reservation, type Verdict } from '../domain/reservation.ts'
 
-const script = readFileSync(new URL('limits.lua', import.meta.url), 'utf8')
-const scriptSha = createHash('sha1').update(script).digest('hex')
+interface Script {
+  readonly text: string
+  readonly sha: string
+}
+
+const readLua = (name: string) => readFileSync(new URL(`limit-scripts/${name}.lua`, import.meta.url), 'utf8')
+
+/** What both share stands before each. */
+function buildScript(name: string): Script {
+  const text = readLua('counts') + readLua(name)
+  return { text, sha: createHash('sha1').update(text).digest('hex') }
+}
+
+const reserveScript = buildScript('reserve')
+const settleScript = buildScript('settle')
 
 /** As long as a command waits for its answer; see src/store/redis-client.ts. */
-const patienceUs = 50_000
+const defaultPatienceMs = 50
 
-type Verb = 'reserve' | 'settle' | 'renew' | 'charge' | 'look'
+const scripts = {
+  reserve: reserveScript,
+  adopt: reserveScript,
+  look: reserveScript,
+  settle: settleScript,
+  renew: settleScript,
+  charge: settleScript,
+} as const satisfies Record<string, Script>
+type Verb = keyof typeof scripts
 
 /** What is the same in every call for a set, as long as its days and months last. */
 interface Plan {
@@ -45,13 +66,16 @@ interface Answer {
 
 export class RedisLimits implements LimitStore {
   readonly #client: Redis
+  readonly #patienceUs: number
   readonly #planAt: (set: LimitSet, momentUs: number) => Plan
   /** Redis' clock less that of this process; null before Redis has said its time. */
   #clockAheadUs: number | null = null
   #firstLook: Promise<void> | null = null
 
-  constructor(client: Redis, options: { readonly leaseMs?: number } = {}) {
+  /** `patienceMs`: how long after it was asked for a reservation may still be made. */
+  constructor(client: Redis, options: { readonly leaseMs?: number; readonly patienceMs?: number } = {}) {
     this.#client = client
+    this.#patienceUs = (options.patienceMs ?? defaultPatienceMs) * 1000
     const leaseUs = String((options.leaseMs ?? leaseMs) * 1000)
     this.#planAt = rememberByPeriod((keys, set) => planOf(keys, set, leaseUs))
   }
@@ -83,6 +107,11 @@ export class RedisLimits implements LimitStore {
     )
   }
 
+  /** Holds amounts for what runs already and was admitted elsewhere; nothing is refused. Once for each id. */
+  async adopt(id: string, set: LimitSet, amounts: readonly number[]): Promise<void> {
+    await this.#inTime('adopt', { id, set, amounts })
+  }
+
   async charge(id: string, set: LimitSet, amounts: readonly number[]): Promise<void> {
     await this.#inTime('charge', { id, set, amounts })
   }
@@ -97,7 +126,7 @@ export class RedisLimits implements LimitStore {
     if (this.#clockAheadUs === null) await this.#learnClock()
     let momentUs = madeAtUs ?? this.#nowUs()
     for (let tries = 0; tries < 2; tries += 1) {
-      const sentUs = this.#nowUs() + patienceUs
+      const sentUs = this.#nowUs() + this.#patienceUs
       const answer = await this.#run(verb, call, { plan: this.#planAt(call.set, momentUs), sentUs })
       if (answer.kind !== 'late') return answer
       momentUs = answer.rest[0] ?? answer.atUs
@@ -114,18 +143,18 @@ export class RedisLimits implements LimitStore {
       const row = rows[index]
       if (row !== undefined) args.push(row[0], row[1], row[2], row[3], amounts[index] ?? 0)
     }
-    const [status, atUs = 0, ...rest] = await this.#evaluate(keys.length + 1, args)
+    const [status, atUs = 0, ...rest] = await this.#evaluate(scripts[verb], keys.length + 1, args)
     this.#clockSeen(atUs)
     return { kind: status === 1 ? 'done' : status === 2 ? 'late' : 'not-done', atUs, rest }
   }
 
-  async #evaluate(keyCount: number, args: readonly (string | number)[]): Promise<number[]> {
+  async #evaluate({ text, sha }: Script, keyCount: number, args: readonly (string | number)[]): Promise<number[]> {
     try {
-      return (await this.#client.evalsha(scriptSha, keyCount, ...args)) as number[]
+      return (await this.#client.evalsha(sha, keyCount, ...args)) as number[]
     } catch (error) {
       if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error
       // Loads it as well. SCRIPT LOAD would be one more command that may be forbidden.
-      return (await this.#client.eval(script, keyCount, ...args)) as number[]
+      return (await this.#client.eval(text, keyCount, ...args)) as number[]
     }
   }
 
@@ -150,7 +179,7 @@ export class RedisLimits implements LimitStore {
   #clockSeen(redisUs: number): void {
     const aheadUs = redisUs - performance.now() * 1000
     const known = this.#clockAheadUs
-    const isSlowAnswer = known !== null && aheadUs < known && aheadUs > known - patienceUs
+    const isSlowAnswer = known !== null && aheadUs < known && aheadUs > known - this.#patienceUs
     this.#clockAheadUs = isSlowAnswer ? known - (known - aheadUs) / 8 : aheadUs
   }
 }

@@ -2,7 +2,7 @@ import { equal, match, throws } from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Limit } from '../../src/domain/limit.ts'
 import { explainDenial, findBinding, fitsWithoutPrompt } from '../../src/domain/limit-denial.ts'
-import { flight, limitSet, quota, rate, spendLimit, tokenRate } from '../support/limits.ts'
+import { flight, limitSet, quota, rate, spendLimit, tokenRate } from '../support/limit-sets.ts'
 
 const tierSizes = { free: { requests_per_minute: 60 }, premium: { requests_per_minute: 600 }, enterprise: {} }
 
@@ -15,7 +15,13 @@ interface Denied {
 
 /** Of a single limit. */
 const explain = (limit: Limit, { used, waitUs, amount = 1, isLocal = false }: Denied) =>
-  explainDenial({ set: limitSet([limit]), states: [{ used, waitUs }], amounts: [amount], tierSizes, isLocal })
+  explainDenial({
+    set: limitSet([limit], { tier: 'free' }),
+    states: [{ used, waitUs }],
+    amounts: [amount],
+    tierSizes,
+    isLocal,
+  })
 
 test('a rate in requests says its size, when it frees, and which tier has more', () => {
   const denial = explain(rate(), { used: 60, waitUs: 999_001 })

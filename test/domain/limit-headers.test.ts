@@ -1,7 +1,7 @@
 import { deepEqual, equal } from 'node:assert/strict'
 import { test } from 'node:test'
 import { buildLimitHeaders, formatGoDuration } from '../../src/domain/limit-headers.ts'
-import { flight, limitSet, quota, rate, tokenRate } from '../support/limits.ts'
+import { flight, limitSet, quota, rate, tokenRate } from '../support/limit-sets.ts'
 
 const used = (...amounts: readonly number[]) => amounts.map(amount => ({ used: amount, waitUs: 0 }))
 

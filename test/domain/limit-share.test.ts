@@ -2,7 +2,7 @@ import { equal, ok } from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { shareLimits, shareOf } from '../../src/domain/limit-share.ts'
-import { limitSet, rate } from '../support/limits.ts'
+import { limitSet, rate } from '../support/limit-sets.ts'
 
 test('the parts of all replicas add up to the whole, and none is more than one larger than another', () => {
   fc.assert(

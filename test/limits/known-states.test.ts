@@ -2,7 +2,7 @@ import { deepEqual, equal } from 'node:assert/strict'
 import { test } from 'node:test'
 import type { LimitState, Verdict } from '../../src/domain/reservation.ts'
 import { KnownStates } from '../../src/limits/known-states.ts'
-import { flight, limitSet, quota, rate, tokenRate } from '../support/limits.ts'
+import { flight, limitSet, quota, rate, tokenRate } from '../support/limit-sets.ts'
 
 const atUs = Date.UTC(2026, 10, 24, 12) * 1000
 const denied = (...states: readonly LimitState[]): Verdict => ({ kind: 'denied', states, atUs })

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { type TestContext, test } from 'node:test'
 import { Redis } from 'ioredis'
 import { RedisLimits } from '../../src/store/limits.ts'
@@ -10,7 +11,7 @@ import { startRedis } from '../support/redis-server.ts'
 import { createRedisDatabase } from '../support/services.ts'
 
 const makeStore: MakeStore = async (t, options) =>
-  new RedisLimits(await connect(t, await createRedisDatabase(t)), options)
+  new RedisLimits(await connect(t, await createRedisDatabase(t)), { patienceMs: 5000, ...options })
 
 testConformance('in Redis', makeStore)
 testSettling('in Redis', makeStore)
@@ -170,4 +171,21 @@ test('a Redis that cannot be asked is told by its own error', async t => {
   t.after(() => lonely.disconnect())
   lonely.on('error', () => undefined)
   await assert.rejects(async () => new RedisLimits(lonely).look(set), Error)
+})
+
+test('what was admitted elsewhere is held here without being refused, once', async t => {
+  const store = new RedisLimits(await connect(t, await createRedisDatabase(t)))
+  const set = limitSet([fixedRate(10), periodLimit(10), flightLimit(1)])
+  const id = newId()
+  await store.adopt(id, set, [15, 15, 1])
+  await store.adopt(id, set, [15, 15, 1])
+  assert.deepEqual(await usedOf(store, set), [15, 15, 1])
+  await store.settle({ id, set, held: [15, 15, 1], atUs: Date.now() * 1000 }, [4, 4, 1])
+  assert.deepEqual(await usedOf(store, set), [4, 4, 0])
+})
+
+test('a script is short enough to be read', () => {
+  const lines = (name: string) =>
+    readFileSync(new URL(`../../src/store/limit-scripts/${name}.lua`, import.meta.url), 'utf8').split('\n').length - 1
+  for (const name of ['reserve', 'settle']) assert.ok(lines('counts') + lines(name) <= 150, name)
 })

@@ -31,7 +31,7 @@ export function modelledRedis(client: Redis): ModelledStore {
     },
   })
   return {
-    store: new RedisLimits(spied),
+    store: new RedisLimits(spied, { patienceMs: 5000 }),
     leaseMs,
     lastUs: () => lastUs,
     wait: async us => {

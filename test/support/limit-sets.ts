@@ -35,3 +35,17 @@ export function limitSet(limits: readonly Limit[], who: Partial<LimitSet> = {}):
   const accountId = who.accountId ?? `account-${sets}`
   return { accountId, keyId: null, tier: 'default', limits, fingerprint: `limits-${sets}`, ...who }
 }
+
+/** The common ones, each of a size that is easy to reckon with. */
+export const rate = (more: Partial<RateLimit> = {}): RateLimit =>
+  rateLimit(more.size ?? 60, { name: 'requests_per_minute', unit: 'requests', ...more })
+
+export const tokenRate = (more: Partial<RateLimit> = {}): RateLimit => rateLimit(more.size ?? 1000, more)
+
+export const quota = (more: Partial<PeriodLimit> = {}): PeriodLimit =>
+  periodLimit(1000, { name: 'tokens_per_month', unit: 'tokens', ...more })
+
+export const spendLimit = (more: Partial<PeriodLimit> = {}): PeriodLimit =>
+  periodLimit(1_000_000_000, { name: 'spend_per_day', period: 'day', ...more })
+
+export const flight = (size = 2): FlightLimit => flightLimit(size)
