@@ -28,18 +28,7 @@ const maxRecoveryMs = 2000
 export async function assertUnnoticed(t: TestContext, world: Replicas, outage: Outage): Promise<void> {
   const { key } = await world.caller('plenty')
   const load = startOpenLoop(perSecond, () => world.ask(0, key))
-  const startedAt = performance.now()
-  await sleep(beforeMs)
-  const awayAt = performance.now()
-  await outage.begin()
-  await sleep(awayAt + outageMs - performance.now())
-  const overAt = performance.now()
-  await outage.end()
-  const endedAt = performance.now()
-  await world.becomes('together')
-  const recoveryMs = performance.now() - endedAt
-  await sleep(500)
-  await load.stop()
+  const { startedAt, awayAt, overAt, recoveryMs } = await live(world, outage).finally(() => load.stop())
 
   const { samples } = load
   const [first, before] = [sentBetween(samples, awayAt, awayAt + firstMs), sentBetween(samples, startedAt, awayAt)]
@@ -54,4 +43,19 @@ export async function assertUnnoticed(t: TestContext, world: Replicas, outage: O
   assert.ok(addedMs <= maxAddedMs, figures)
   assert.ok(firstAddedMs <= maxFirstAddedMs, figures)
   assert.ok(recoveryMs <= maxRecoveryMs, `${figures}\n${limitLogs(world)}`)
+}
+
+async function live(world: Replicas, { begin, end }: Outage) {
+  const startedAt = performance.now()
+  await sleep(beforeMs)
+  const awayAt = performance.now()
+  await begin()
+  await sleep(awayAt + outageMs - performance.now())
+  const overAt = performance.now()
+  await end()
+  const endedAt = performance.now()
+  await world.becomes('together')
+  const recoveryMs = performance.now() - endedAt
+  await sleep(500)
+  return { startedAt, awayAt, overAt, recoveryMs }
 }

@@ -118,7 +118,7 @@ export async function startReplicas(t: TestContext, options: ReplicasOptions): P
     },
     async warmUp(tier) {
       const { key } = await world.caller(tier)
-      await world.flood({ key, total: 200 * gateways.length, concurrency: 4 * gateways.length })
+      await world.flood({ key, total: 2000, concurrency: 16 })
     },
     async flood({ key, total, concurrency, replicas = gateways.map((_, index) => index) }) {
       const tally: Record<number, number> = {}

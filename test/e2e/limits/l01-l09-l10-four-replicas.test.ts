@@ -161,8 +161,8 @@ async function flushScripts(world: Replicas, signal: AbortSignal): Promise<numbe
 
 /** A connection of a user that nothing is forbidden. */
 async function signIn(t: TestContext, url: string): Promise<Redis> {
-  const connect = (user: RedisOptions) =>
-    new Redis(url, { retryStrategy: () => null, ...user }).on('error', () => undefined)
+  const connect = (user: Pick<RedisOptions, 'username' | 'password'>) =>
+    new Redis(url, { ...user, retryStrategy: () => null }).on('error', () => undefined)
   const asDefault = connect({})
   await asDefault.call('ACL', 'SETUSER', 'tester', 'on', '>tester', '~*', '&*', '+@all')
   asDefault.disconnect()

@@ -20,7 +20,7 @@ const waysToFreeze: Readonly<Record<string, (world: Replicas) => Outage>> = {
     return {
       begin: () => {
         untilMs = performance.now() + pauseMs
-        return world.askRedis(client => client.call('CLIENT', 'PAUSE', pauseMs, 'ALL'))
+        return world.askRedis(client => client.call('CLIENT', 'PAUSE', String(pauseMs), 'ALL'))
       },
       end: () => sleep(untilMs - performance.now()),
     }
