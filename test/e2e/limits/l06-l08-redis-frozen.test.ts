@@ -22,7 +22,7 @@ const waysToFreeze: Readonly<Record<string, (world: Replicas) => Outage>> = {
         untilMs = performance.now() + pauseMs
         return world.askRedis(client => client.call('CLIENT', 'PAUSE', String(pauseMs), 'ALL'))
       },
-      end: () => sleep(untilMs - performance.now()),
+      end: () => sleep(Math.max(1, untilMs - performance.now())),
     }
   },
 }
