@@ -51,10 +51,14 @@ async function live(load: OpenLoop, world: Replicas, { begin, end }: Outage) {
   await untilCalm(load)
   const awayAt = performance.now()
   const startedAt = awayAt - beforeMs
-  await begin()
-  await sleep(awayAt + outageMs - performance.now())
-  const overAt = performance.now()
-  await end()
+  let overAt = 0
+  try {
+    await begin()
+    await sleep(awayAt + outageMs - performance.now())
+  } finally {
+    overAt = performance.now()
+    await end()
+  }
   const endedAt = performance.now()
   await world.becomes('together')
   const recoveryMs = performance.now() - endedAt

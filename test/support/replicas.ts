@@ -197,7 +197,7 @@ async function untilReady(agent: Agent, origin: string): Promise<void> {
 }
 
 async function askRedis<T>(url: string, question: (client: Redis) => Promise<T>): Promise<T> {
-  const client = new Redis(url, { retryStrategy: () => null })
+  const client = new Redis(url, { retryStrategy: () => null, commandTimeout: 5000 })
   try {
     return await question(client)
   } finally {

@@ -51,9 +51,12 @@ async function assertNothingLost(world: Replicas, { begin, end }: Outage): Promi
   const { account, key } = await world.caller('exact')
   assert.deepEqual(await world.flood({ key, total: 100, concurrency: 5 }), { 200: 100 })
   await begin()
-  await assertFewWait(world, key)
-  assert.deepEqual(await world.flood({ key, total: 80, concurrency: 20 }), { 200: 80 })
-  await end()
+  try {
+    await assertFewWait(world, key)
+    assert.deepEqual(await world.flood({ key, total: 80, concurrency: 20 }), { 200: 80 })
+  } finally {
+    await end()
+  }
   await world.becomes('together')
   await assertSettled(world, { account, key, requests: 200 })
   const rest = await world.flood({ key, total: 300, concurrency: 10 })
