@@ -13,6 +13,7 @@ import { WeirError } from '../src/errors.ts'
 import type { Decision, Hold, Limiter } from '../src/limits/limiter.ts'
 import { LoneLimiter } from '../src/limits/lone-limiter.ts'
 import { SharedLimiter } from '../src/limits/shared-limiter.ts'
+import { connectRedis } from '../src/store/redis-client.ts'
 import { getPrincipal } from './auth.ts'
 import type { LimitMeters } from './metrics.ts'
 
@@ -68,6 +69,8 @@ interface Leaving {
 }
 
 const unavailableRetryMs = 2000
+/** For what no request waits for: settlements, renewals, probes. */
+const commandTimeoutMs = 1000
 
 /** The inference of a request that has been prepared. Throws where it has not, which is a mistake in the route. */
 export function getInference({ inference, routeOptions }: FastifyRequest): Inference {
@@ -105,7 +108,7 @@ export default fp<LimitsOptions>(
     })
     app.addHook('onClose', () => limiter.close())
   },
-  { name: 'limits', fastify: '5.x', dependencies: ['metrics', 'redis', 'auth'] },
+  { name: 'limits', fastify: '5.x', dependencies: ['metrics', 'auth'] },
 )
 
 async function buildLimiter(
@@ -113,9 +116,13 @@ async function buildLimiter(
   { stores }: LimitsOptions['config'],
   meters: LimitMeters,
 ): Promise<Limiter> {
-  if (app.redisHealth.state === 'absent') return new LoneLimiter()
+  if (stores.redisUrl === undefined) return new LoneLimiter()
+  // A connection of its own: nobody's large values stand before a reservation, and how long to wait is the limiter's to say.
+  const client = connectRedis(stores.redisUrl, { connectionName: 'weir-limits', commandTimeout: commandTimeoutMs })
+  // What is wrong with Redis is said by the plugin redis and by the limiter.
+  client.on('error', () => {})
   const limiter = new SharedLimiter({
-    client: app.redis,
+    client,
     assumedReplicas: stores.replicas,
     events: {
       onRoundTrip: durationMs => meters.observeRoundTrip(durationMs),

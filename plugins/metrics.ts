@@ -98,8 +98,8 @@ export default fp(
   { name: 'metrics' },
 )
 
-/** A round trip to Redis takes fractions of a millisecond; 50 ms are waited for at the most. */
-const roundTripBuckets = [0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1]
+/** A round trip to Redis takes fractions of a millisecond; a busy one is waited for half a second at the most. */
+const roundTripBuckets = [0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5]
 
 function buildLimitMeters({ Counter, Gauge, Histogram }: FastifyInstance['metrics']['client']): LimitMeters {
   const reservations = new Counter({

@@ -11,6 +11,8 @@ interface Known {
   readonly atUs: number
   /** What was asked for in vain; null where it was admitted. */
   readonly denied: readonly number[] | null
+  /** How many ask again at the moment, and since when. */
+  asking: { count: number; sinceMs: number }
 }
 
 const maxKnown = 10_000
@@ -21,6 +23,15 @@ const maxKnown = 10_000
  */
 const believeMs = 250
 const believeFlightMs = 100
+const unansweredMs = 100
+/** Of those who come while another one asks. */
+const leastWaitUs = 1000
+
+interface Denied {
+  readonly waitUs: number
+  readonly elapsedMs: number
+  readonly amount: number
+}
 
 /**
  * The last states of each caller, bounded. A caller who was denied and asks for as much again is denied from here, which
@@ -36,6 +47,7 @@ export class KnownStates {
       sinceMs: nowMs,
       atUs,
       denied: verdict.kind === 'denied' ? amounts : null,
+      asking: { count: 0, sinceMs: 0 },
     })
   }
 
@@ -49,13 +61,20 @@ export class KnownStates {
     if (known === undefined || known.denied === null) return null
     const { denied, states, sinceMs } = known
     const elapsedMs = nowMs - sinceMs
-    const stillDenies = limits.some((limit, index) => {
+    let mayAsk = Number.POSITIVE_INFINITY
+    let isDenied = false
+    for (const [index, limit] of limits.entries()) {
       const { waitUs } = states[index] ?? { waitUs: 0 }
-      const believedMs = Math.min(waitUs / 1000, limit.kind === 'flight' ? believeFlightMs : believeMs)
-      return waitUs > 0 && elapsedMs < believedMs && (amounts[index] ?? 0) >= (denied[index] ?? 0)
-    })
-    if (!stillDenies) return null
-    return states.map(({ used, waitUs }) => ({ used, waitUs: Math.max(0, waitUs - elapsedMs * 1000) }))
+      const [wanted, inVain] = [amounts[index] ?? 0, denied[index] ?? 0]
+      if (waitUs === 0 || wanted < inVain) continue
+      isDenied = true
+      mayAsk = Math.min(mayAsk, askersOf(limit, { waitUs, elapsedMs, amount: inVain }))
+    }
+    if (!isDenied || maySpend(known.asking, mayAsk, nowMs)) return null
+    return states.map(({ used, waitUs }) => ({
+      used,
+      waitUs: waitUs === 0 ? 0 : Math.max(leastWaitUs, waitUs - elapsedMs * 1000),
+    }))
   }
 
   /** Where something has been given back of what was lacking, it may fit now. */
@@ -76,6 +95,30 @@ export class KnownStates {
     const elapsedMs = nowMs - known.sinceMs
     return limits.map((limit, index) => usedAfter(limit, known.states[index]?.used ?? 0, known.atUs, elapsedMs))
   }
+}
+
+/**
+ * How many may ask about a limit at once that has denied: nobody while the denial is believed, then one, and where time has
+ * refilled enough for more, as many as that.
+ */
+function askersOf(limit: Limit, { waitUs, elapsedMs, amount }: Denied): number {
+  const believedMs = Math.min(waitUs / 1000, limit.kind === 'flight' ? believeFlightMs : believeMs)
+  if (elapsedMs < believedMs) return 0
+  const refillingMs = elapsedMs - waitUs / 1000
+  if (limit.kind !== 'rate' || refillingMs <= 0) return 1
+  return 1 + Math.floor((refillingMs * limit.size) / (limit.periodMs * Math.max(1, amount)))
+}
+
+function maySpend(asking: Known['asking'], most: number, nowMs: number): boolean {
+  if (most === 0) return false
+  // Those who asked and were not answered in a while are not waited for.
+  if (nowMs - asking.sinceMs > unansweredMs) {
+    asking.count = 0
+    asking.sinceMs = nowMs
+  }
+  if (asking.count >= most) return false
+  asking.count++
+  return true
 }
 
 function usedAfter(limit: Limit, used: number, atUs: number, elapsedMs: number): number {

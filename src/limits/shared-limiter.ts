@@ -10,18 +10,18 @@ import { KnownStates } from './known-states.ts'
 import { type Decision, decide, type Limiter, type LimiterEvents, type Look, type Request } from './limiter.ts'
 import { LivePlace } from './live-place.ts'
 import { LocalLimits } from './local-limits.ts'
+import { Patience } from './patience.ts'
 import { Renewals } from './renewals.ts'
 import { type HoldKeepers, SharedHold } from './shared-hold.ts'
 
 export interface SharedLimiterOptions {
+  /** Of its own; it is disconnected at the end. Its timeout is for what no request waits for: see Patience. */
   readonly client: Redis
   /** How many replicas to share with while Redis has never said. */
   readonly assumedReplicas: number
   readonly events: LimiterEvents
 }
 
-/** The longest that a request waits for Redis. */
-const patienceMs = 50
 const tickMs = 250
 const ticksPerBeat = 4
 const firstContactMs = 500
@@ -59,6 +59,7 @@ export class SharedLimiter implements Limiter {
   readonly #replica = randomUUID()
   readonly #place: LivePlace
   readonly #known = new KnownStates()
+  readonly #patience = new Patience()
   readonly #local: LocalLimits
   readonly #backlog = new Backlog()
   readonly #renewals: Renewals<SharedHold>
@@ -132,20 +133,24 @@ export class SharedLimiter implements Limiter {
   async close(): Promise<void> {
     clearInterval(this.#timer)
     this.#renewals.stop()
-    if (this.#breaker.isOpen) return
+    if (this.#breaker.isOpen) {
+      this.#client.disconnect()
+      return
+    }
     this.#tellLocalUse()
     const said = Promise.allSettled([this.#backlog.flush(), leave(this.#client, this.#replica)])
     const { promise: expired, resolve } = Promise.withResolvers<void>()
     const timer = setTimeout(resolve, closeTimeoutMs)
     await Promise.race([said, expired])
     clearTimeout(timer)
+    this.#client.disconnect()
   }
 
   async #reserveShared(request: Request, answer: Promise<Verdict>): Promise<Decision> {
     const { id, set, amounts } = request
     const sentMs = performance.now()
     try {
-      const verdict = await withinPatience(answer)
+      const verdict = await this.#patience.wait(answer)
       const nowMs = performance.now()
       this.#breaker.succeeded()
       this.#events.onRoundTrip(nowMs - sentMs)
@@ -224,12 +229,4 @@ export class SharedLimiter implements Limiter {
       this.#backlog.send(() => this.#store.charge(id, set, amounts))
     }
   }
-}
-
-/** From the moment it was asked: the client's own timeout begins when the command is written. */
-function withinPatience<Value>(answer: Promise<Value>): Promise<Value> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`Redis did not answer within ${patienceMs} ms`)), patienceMs)
-    answer.then(resolve, reject).finally(() => clearTimeout(timer))
-  })
 }

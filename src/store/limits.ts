@@ -29,8 +29,8 @@ function buildScript(name: string): Script {
 const reserveScript = buildScript('reserve')
 const settleScript = buildScript('settle')
 
-/** As long as a command waits for its answer; see src/store/redis-client.ts. */
-const defaultPatienceMs = 50
+/** As long as anybody waits for an answer; see src/limits/patience.ts. */
+const defaultPatienceMs = 500
 
 const scripts = {
   reserve: reserveScript,
