@@ -24,6 +24,7 @@ export interface SharedLimiterOptions {
 const patienceMs = 50
 const tickMs = 250
 const ticksPerBeat = 4
+const firstContactMs = 500
 /** For the last settlements when the process ends. */
 const closeTimeoutMs = 1000
 
@@ -95,8 +96,16 @@ export class SharedLimiter implements Limiter {
     return this.#breaker.isOpen
   }
 
-  /** Gets in contact; never rejects. Without it the first tick does. */
+  /** Waits a moment for the connection and gets in contact; never rejects. Where there is none yet, a tick does it. */
   async begin(): Promise<void> {
+    if (this.#client.status !== 'ready') {
+      const { promise: isReady, resolve } = Promise.withResolvers<void>()
+      const timer = setTimeout(resolve, firstContactMs)
+      this.#client.once('ready', resolve)
+      await isReady
+      clearTimeout(timer)
+      this.#client.off('ready', resolve)
+    }
     await this.#probe()
   }
 
@@ -217,7 +226,7 @@ export class SharedLimiter implements Limiter {
   }
 }
 
-/** Commands leave in pipelines, one after the other, so one may wait for another's timeout before its own begins. */
+/** From the moment it was asked: the client's own timeout begins when the command is written. */
 function withinPatience<Value>(answer: Promise<Value>): Promise<Value> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(new Error(`Redis did not answer within ${patienceMs} ms`)), patienceMs)
