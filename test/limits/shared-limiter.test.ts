@@ -129,6 +129,17 @@ test('a denial is remembered, until something is given back', async t => {
   await one.admit(set, [1])
 })
 
+test('of those who ask at once when a denial has to be asked about again, one does', async t => {
+  const { makeLimiter } = await startSharedWorld(t)
+  const one = await makeLimiter()
+  const set = limitSet([total(1)])
+  await one.admit(set, [1])
+  equal((await one.ask(set, [1])).kind, 'denied')
+  await eventually('the denial to be old', () => one.ask(set, [1]) instanceof Promise)
+  const asked = Array.from({ length: 50 }, () => one.ask(set, [1])).filter(decision => decision instanceof Promise)
+  deepEqual(asked, [])
+})
+
 test('whose tier wants limits kept is not admitted while they cannot be', async t => {
   const { makeLimiter, becomesUsed } = await startSharedWorld(t)
   const one = await makeLimiter()
