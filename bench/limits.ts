@@ -104,7 +104,7 @@ async function connect(url: string): Promise<Redis> {
 const server = await startRedisServer()
 const [client, admin] = await Promise.all([connect(server.url), connect(server.url)])
 try {
-  const redis = new RedisLimits(client)
+  const redis = new RedisLimits(client, { patienceMs: 5000 })
   const memory = new MemoryLimits({ nowUs: () => Math.floor((performance.timeOrigin + performance.now()) * 1000) })
   await run(redis, warmUpPairs, { keeps: false, prefix: '0199a0b0-1111' })
   await run(memory, warmUpPairs, { keeps: false, prefix: '0199a0b0-1111' })

@@ -218,8 +218,11 @@ function settleOnClose(request: FastifyRequest, reply: FastifyReply, { meters, l
 
 /** What came of it, in the units of limits. */
 function usedOf({ call, inference }: FastifyRequest, { promptTokens, outputTokens }: Demand): Amounts {
-  const settlement = settlementOf(outcomeOf(call), { inputTokens: promptTokens, outputTokens })
+  const outcome = outcomeOf(call)
+  const settlement = settlementOf(outcome, { inputTokens: promptTokens, outputTokens })
   const { requests, inputTokens, outputTokens: output } = settlement
-  const nanoUsd = costOf(inference?.price ?? null, { ...settlement, durationMs: durationOf(call) })
+  // A backend's time that the caller had nothing of costs it nothing, as the tokens do.
+  const durationMs = outcome.hasFailed && !outcome.hasContent ? 0 : durationOf(call)
+  const nanoUsd = costOf(inference?.price ?? null, { ...settlement, durationMs })
   return { requests, tokens: inputTokens + output, nanoUsd }
 }

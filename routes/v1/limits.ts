@@ -20,6 +20,7 @@ export default async function limits(app: FastifyInstance): Promise<void> {
         operationId: 'listLimits',
         tags: ['Usage'],
         summary: 'List the limits of this key and its account, and what is left of them',
+        description: 'Asking counts for none of them.',
         response: { 200: jsonAnswer('The limits; none where there are none.', LimitListSchema), ...keyErrors },
       },
     },

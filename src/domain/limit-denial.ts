@@ -24,8 +24,8 @@ export interface Denial {
   readonly shouldRetry?: false
 }
 
-/** Who has a place in flight frees it, when that is nobody knows: the least that is worth waiting. */
-const flightRetryMs = 1000
+/** When a place in flight is given up nobody knows, nor when Redis is back: the least that is worth waiting. */
+const unknownRetryMs = 1000
 
 /**
  * The limit that holds a request up for longest: totals of a period before all others, since no retry helps there. The
@@ -37,7 +37,8 @@ export function findBinding(limits: readonly Limit[], states: readonly LimitStat
   for (const [index, limit] of limits.entries()) {
     const { waitUs } = states[index] ?? { waitUs: 0 }
     if (waitUs === 0) continue
-    const weight = (limit.kind === 'period' ? 1e30 : 0) + Math.min(waitMsOf(limit, waitUs), 1e20)
+    const isEndless = limit.kind !== 'flight' && waitUs === Number.POSITIVE_INFINITY
+    const weight = (limit.kind === 'period' ? 1e30 : 0) + (isEndless ? 1e20 : waitMsOf(limit, waitUs))
     if (weight <= worst) continue
     binding = index
     worst = weight
@@ -65,12 +66,13 @@ export function explainDenial(denied: DeniedRequest): Denial {
   if (limit === undefined || state === undefined || amount === undefined)
     throw new Error('no limit denies this request')
   const part = isLocal ? ' At the moment every server keeps to its own part of the limits.' : ''
-  const isNever = limit.kind !== 'flight' && state.waitUs === Number.POSITIVE_INFINITY
+  // What is larger than a part may fit into the whole, which is there again as soon as Redis is.
+  const isNever = !isLocal && limit.kind !== 'flight' && state.waitUs === Number.POSITIVE_INFINITY
   const waitMs = isNever ? neverRetryMs(limit) : waitMsOf(limit, state.waitUs)
   return {
     limit,
     kind: kindOf(limit, isNever),
-    message: `${describe(limit, state, amount)}${remedyFor(limit, waitMs, isNever)}${adviseTier(limit, denied)}${part}`,
+    message: `${describe(limit, state, amount)}${remedyFor(limit, { waitMs, isNever, isUnknown: state.waitUs === Number.POSITIVE_INFINITY })}${adviseTier(limit, denied)}${part}`,
     // A timer may end a fraction of a millisecond early, and whoever waits as told has to succeed.
     retryAfterMs: limit.kind === 'rate' && !isNever ? waitMs + 1 : waitMs,
     ...(isNever ? { shouldRetry: false } : {}),
@@ -78,7 +80,8 @@ export function explainDenial(denied: DeniedRequest): Denial {
 }
 
 function waitMsOf(limit: Limit, waitUs: number): number {
-  return limit.kind === 'flight' ? flightRetryMs : Math.ceil(waitUs / 1000)
+  const isUnknown = limit.kind === 'flight' || waitUs === Number.POSITIVE_INFINITY
+  return isUnknown ? unknownRetryMs : Math.ceil(waitUs / 1000)
 }
 
 /** No wait helps; the header has to be there all the same. */
@@ -119,10 +122,14 @@ function amountText({ unit }: Limit, amount: number): string {
   return `${count.format(amount)} ${noun}`
 }
 
-function remedyFor(limit: Limit, waitMs: number, isNever: boolean): string {
+function remedyFor(
+  limit: Limit,
+  { waitMs, isNever, isUnknown }: { waitMs: number; isNever: boolean; isUnknown: boolean },
+): string {
   const smaller = limit.unit === 'requests' ? '' : ' Lower max_tokens, or send a shorter prompt.'
   if (isNever) return limit.unit === 'requests' ? '' : ` It never fits.${smaller}`
   if (limit.kind === 'flight') return ' Wait until one of them has ended.'
+  if (isUnknown) return smaller
   const seconds = count.format(Math.ceil(waitMs / 1000))
   if (limit.kind === 'rate') return ` It fits in ${seconds} s.${smaller}`
   return ` The next period begins in ${seconds} s (UTC).${smaller}`

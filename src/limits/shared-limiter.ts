@@ -226,7 +226,7 @@ export class SharedLimiter implements Limiter {
   }
 }
 
-/** Commands leave in pipelines, one after the other, so one may wait for another's timeout before its own begins. */
+/** From the moment it was asked: the client's own timeout begins when the command is written. */
 function withinPatience<Value>(answer: Promise<Value>): Promise<Value> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(new Error(`Redis did not answer within ${patienceMs} ms`)), patienceMs)

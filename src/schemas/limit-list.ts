@@ -1,4 +1,5 @@
 /** What a caller is told of its own limits. */
+import { NullableTimeSchema } from './admin/fields.ts'
 import { type Static, Type } from './typebox.ts'
 
 const Amount = (description: string) =>
@@ -14,12 +15,14 @@ const LimitViewSchema = Type.Object(
         description: "Whose it is; all keys of an account count for the account's.",
       }),
     ),
-    limit: Amount('Requests or tokens as a number, USD as decimal text.'),
-    used: Amount('With what is held for requests that still run.'),
+    limit: Amount(
+      'The most at once: requests or tokens as a number, USD as decimal text. Of a tier with a burst, the burst.',
+    ),
+    used: Amount('With what is held for requests that still run, which is as much as they may take.'),
     remaining: Amount('Never below 0.'),
-    resets_at: Type.Union([Type.String({ format: 'date-time' }), Type.Null()], {
-      description: 'When a rate is whole again, or the period ends; null for requests in flight.',
-    }),
+    resets_at: NullableTimeSchema(
+      'When a rate is whole again if nothing more is used, or the period ends; null for requests in flight.',
+    ),
   },
   { title: 'Limit' },
 )
@@ -33,7 +36,7 @@ export const LimitListSchema = Type.Object(
       Type.String({
         enum: ['together', 'alone'],
         description:
-          'alone: this server cannot reach the others at the moment and keeps to its own part of each limit.',
+          'alone: this server cannot reach the store of counts at the moment and keeps to its own part of each limit.',
       }),
     ),
     data: Type.Array(LimitViewSchema),

@@ -84,6 +84,14 @@ test('a replica on its own says so', () => {
   match(explain(rate({ size: 15 }), { used: 15, waitUs: 4e6, isLocal: true }).message, /keeps to its own part/)
 })
 
+test('what is larger than a part alone is worth another try: the whole may be back', () => {
+  const denial = explain(tokenRate({ size: 250 }), { used: 0, waitUs: Infinity, amount: 500, isLocal: true })
+  equal(denial.kind, 'tokenLimitExceeded')
+  equal(denial.shouldRetry, undefined)
+  equal(denial.retryAfterMs, 1001)
+  equal(denial.message.includes('never'), false)
+})
+
 test('the limit that holds up longest is told, and totals of a period before all others', () => {
   const limits = [rate(), tokenRate(), flight(), quota()]
   const binding = (...waits: readonly number[]) =>

@@ -41,7 +41,8 @@ export const AccountLimitsSchema = Type.Object(
   {
     title: 'AccountLimits',
     additionalProperties: false,
-    description: "What differs from the limits of the account's tier; null is without limit.",
+    description:
+      "What differs from the limits of the account's tier; null is without limit. Where it has requests_per_minute, the tier's burst does not count.",
   },
 )
 
@@ -56,7 +57,7 @@ export const KeyLimitsSchema = Type.Object(
   {
     title: 'KeyLimits',
     additionalProperties: false,
-    description: "Of the key's own, beside the account's: both hold.",
+    description: "Of the key's own, beside the account's: both hold, so a key can only be narrower.",
   },
 )
 

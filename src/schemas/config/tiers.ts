@@ -29,7 +29,11 @@ export const TierSchema = Type.Object(
           Type.Integer({ minimum: 1, maximum: 10_000_000, description: 'The most a caller may ask for.' }),
         ),
       },
-      { additionalProperties: false, default: {}, description: 'Output tokens of one answer.' },
+      {
+        additionalProperties: false,
+        default: {},
+        description: 'Output tokens of one answer; limits in tokens and money take as many before it runs.',
+      },
     ),
     limits: Type.Object(
       {
@@ -42,14 +46,15 @@ export const TierSchema = Type.Object(
           Type.Integer({
             minimum: 1,
             maximum: 1_000_000_000_000,
-            description: 'Requests that can be saved up; requestsPerMinute itself when absent.',
+            description:
+              'Of requests per minute, how many can be saved up and sent at once; requestsPerMinute itself when absent.',
           }),
         ),
       },
       {
         additionalProperties: false,
         default: {},
-        description: 'Rates over a window; what is absent is not limited.',
+        description: 'Rates over a window, of an account with all its keys; what is absent is not limited.',
       },
     ),
     quotas: Type.Object(
@@ -89,7 +94,7 @@ export const TierSchema = Type.Object(
       Type.String({
         enum: ['local', 'closed'],
         default: 'local',
-        description: 'Without Redis: a local share of each limit, or refuse.',
+        description: "While Redis does not answer: this replica's part of each limit, or refuse with 503.",
       }),
     ),
   },
