@@ -1,12 +1,12 @@
 /** The longest that a request waits for Redis when it is silent. */
-const silenceMs = 50
+const silenceMs = 40
 /** The longest in any case. */
 const mostMs = 500
 /** A timer that ends this much too late says that this process was held up, and not Redis. */
 const heldUpMs = 10
 
 /**
- * How long to wait for an answer: until Redis has said nothing for 50 ms, whoever it was to answer. Where it answers others,
+ * How long to wait for an answer: until Redis has said nothing for 40 ms, whoever it was to answer. Where it answers others,
  * or where this process could not look for a while, the answer may be on its way, and to give up would be to take a machine
  * with too much to do for a Redis that is gone.
  */

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { outcomeOf } from '../../src/backend/call.ts'
-import { settlementOf } from '../../src/domain/settlement.ts'
-import { errorAnswer, hangsUp, stallsAfter } from '../support/behaviours.ts'
-import { type CalledGateway, calledGateway } from '../support/called.ts'
-import { llamaServer, vllmServer } from '../support/engines.ts'
-import type { Behaviour } from '../support/exchange.ts'
-import { ask, chatChunk, question, streamQuestion } from '../support/inference.ts'
-import { type ScriptedBackend, startScriptedBackend } from '../support/scripted-backend.ts'
+import { outcomeOf } from '../../../src/backend/call.ts'
+import { settlementOf } from '../../../src/domain/settlement.ts'
+import { errorAnswer, hangsUp, stallsAfter } from '../../support/behaviours.ts'
+import { type CalledGateway, calledGateway } from '../../support/called.ts'
+import { llamaServer, vllmServer } from '../../support/engines.ts'
+import type { Behaviour } from '../../support/exchange.ts'
+import { ask, chatChunk, question, streamQuestion } from '../../support/inference.ts'
+import { type ScriptedBackend, startScriptedBackend } from '../../support/scripted-backend.ts'
 
 const reserved = { inputTokens: 500, outputTokens: 100 }
 const unused = { requests: 0, inputTokens: 0, cachedInputTokens: 0, outputTokens: 0, isEstimate: false }

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { refusal } from '../support/api-error.ts'
-import { adminKey, buildGateway, type Gateway } from '../support/gateway.ts'
-import { connectRaw } from '../support/raw-client.ts'
-import { startScriptedBackend } from '../support/scripted-backend.ts'
+import { refusal } from '../../support/api-error.ts'
+import { adminKey, buildGateway, type Gateway } from '../../support/gateway.ts'
+import { connectRaw } from '../../support/raw-client.ts'
+import { startScriptedBackend } from '../../support/scripted-backend.ts'
 
 async function build(t: TestContext, env: Record<string, string>): Promise<Gateway> {
   const backend = await startScriptedBackend(t)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type CalledGateway, calledGateway } from '../support/called.ts'
-import { ask } from '../support/inference.ts'
+import { type CalledGateway, calledGateway } from '../../support/called.ts'
+import { ask } from '../../support/inference.ts'
 
 const model = 'weir-demo'
 const messages = [{ role: 'user', content: 'What is the weather in Paris, and in 東京 🙂?' }]
