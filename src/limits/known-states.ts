@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import { periodAt } from '../domain/calendar.ts'
 import type { Limit, LimitSet } from '../domain/limit.ts'
+import { mostOf } from '../domain/limit-headers.ts'
 import type { LimitState, Verdict } from '../domain/reservation.ts'
 
 /** What the shared store said last of one caller's limits. */
@@ -71,10 +72,16 @@ export class KnownStates {
       mayAsk = Math.min(mayAsk, askersOf(limit, { waitUs, elapsedMs, amount: inVain }))
     }
     if (!isDenied || maySpend(known.asking, mayAsk, nowMs)) return null
-    return states.map(({ used, waitUs }) => ({
-      used,
-      waitUs: waitUs === 0 ? 0 : Math.max(leastWaitUs, waitUs - elapsedMs * 1000),
-    }))
+    const elapsedUs = elapsedMs * 1000
+    return limits.map((limit, index) => {
+      const { used, waitUs } = states[index] ?? { used: 0, waitUs: 0 }
+      if (waitUs === 0) return { used, waitUs }
+      const [wanted, inVain] = [amounts[index] ?? 0, denied[index] ?? 0]
+      if (limit.kind !== 'flight' && wanted > mostOf(limit)) return { used, waitUs: Number.POSITIVE_INFINITY }
+      // Behind those that ask, and for what is more than was asked for in vain.
+      const moreUs = known.asking.count * refillUs(limit, inVain) + refillUs(limit, Math.max(0, wanted - inVain))
+      return { used, waitUs: Math.max(leastWaitUs, waitUs - elapsedUs + moreUs) }
+    })
   }
 
   /** Where something has been given back of what was lacking, it may fit now. */
@@ -105,8 +112,14 @@ function askersOf(limit: Limit, { waitUs, elapsedMs, amount }: Denied): number {
   const believedMs = Math.min(waitUs / 1000, limit.kind === 'flight' ? believeFlightMs : believeMs)
   if (elapsedMs < believedMs) return 0
   const refillingMs = elapsedMs - waitUs / 1000
-  if (limit.kind !== 'rate' || refillingMs <= 0) return 1
-  return 1 + Math.floor((refillingMs * limit.size) / (limit.periodMs * Math.max(1, amount)))
+  if (limit.kind !== 'rate' || limit.size === 0 || refillingMs <= 0) return 1
+  return 1 + Math.floor((refillingMs * 1000) / refillUs(limit, Math.max(1, amount)))
+}
+
+/** How long a rate takes to refill so much; 0 of other limits, of which nobody knows. */
+function refillUs(limit: Limit, amount: number): number {
+  if (limit.kind !== 'rate' || limit.size === 0) return 0
+  return (limit.periodMs * 1000 * amount) / limit.size
 }
 
 function maySpend(asking: Known['asking'], most: number, nowMs: number): boolean {

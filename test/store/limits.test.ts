@@ -24,7 +24,7 @@ async function ownServer(t: TestContext, { commandTimeout = 5000 } = {}) {
   const server = await startRedis(t)
   const client = await connect(t, server.url, commandTimeout)
   const admin = await connect(t, server.url)
-  return { server, client, admin, store: new RedisLimits(client) }
+  return { server, client, admin, store: new RedisLimits(client, { patienceMs: commandTimeout }) }
 }
 
 test('L10: a script that Redis has forgotten is brought again', async t => {
