@@ -67,7 +67,8 @@ export function explainDenial(denied: DeniedRequest): Denial {
     throw new Error('no limit denies this request')
   const part = isLocal ? ' At the moment every server keeps to its own part of the limits.' : ''
   // What is larger than a part may fit into the whole, which is there again as soon as Redis is.
-  const isNever = !isLocal && limit.kind !== 'flight' && state.waitUs === Number.POSITIVE_INFINITY
+  const mayEnd = limit.kind === 'flight' && limit.size > 0
+  const isNever = !isLocal && !mayEnd && state.waitUs === Number.POSITIVE_INFINITY
   const waitMs = isNever ? neverRetryMs(limit) : waitMsOf(limit, state.waitUs)
   return {
     limit,

@@ -123,3 +123,12 @@ test('whether the length of the prompt is what keeps a request out', () => {
   equal(fits([spendLimit()], [999_999_999, 1]), true)
   equal(fits([spendLimit()], [1_000_000_000, 1]), false)
 })
+
+test('no place in flight at all never frees, but the whole may have one where a part has none', () => {
+  const denial = explain(flight(0), { used: 0, waitUs: Number.POSITIVE_INFINITY })
+  equal(denial.shouldRetry, false)
+  equal(denial.message, 'This account may make 0 requests at the same time.')
+  const part = explain(flight(0), { used: 0, waitUs: Number.POSITIVE_INFINITY, isLocal: true })
+  equal(part.shouldRetry, undefined)
+  equal(part.retryAfterMs, 1000)
+})
