@@ -12,6 +12,7 @@ import { settlementOf } from '../src/domain/settlement.ts'
 import { WeirError } from '../src/errors.ts'
 import type { Decision, Hold, Limiter } from '../src/limits/limiter.ts'
 import { LoneLimiter } from '../src/limits/lone-limiter.ts'
+import { Recounts } from '../src/limits/recounts.ts'
 import { SharedLimiter } from '../src/limits/shared-limiter.ts'
 import { connectRedis } from '../src/store/redis-client.ts'
 import { getPrincipal } from './auth.ts'
@@ -51,6 +52,7 @@ interface Ask {
   readonly set: LimitSet
   readonly failsClosed: boolean
   readonly inference: Inference
+  readonly recounts: Recounts
   /** Aborts when the caller leaves. */
   readonly signal: AbortSignal
 }
@@ -83,6 +85,7 @@ export default fp<LimitsOptions>(
     const meters = app.meters.limits
     const limiter = await buildLimiter(app, config, meters)
     const tierSizes = tierLimitSizes(config.tiers)
+    const recounts = new Recounts()
     app.decorate('limiter', limiter)
     app.decorateRequest('inference', null)
     app.decorate('reserve', (request, reply, done) => {
@@ -94,6 +97,7 @@ export default fp<LimitsOptions>(
         set,
         failsClosed: config.tiers[tier]?.whenLimiterDown === 'closed',
         inference: getInference(request),
+        recounts,
         signal: leaving.signal,
       }
       const conclude = ([decision, demand]: Outcome) => {
@@ -157,7 +161,7 @@ function admit(limiter: Limiter, requestId: string, ask: Ask): Outcome | Promise
 
 /**
  * The estimate of a prompt is an upper bound. Where only that keeps a request out, its engine is asked before it is denied;
- * not for those who were denied a moment ago, or asking would be a way to keep engines busy.
+ * not for those who were denied a moment ago all the same.
  */
 async function reconsider(
   limiter: Limiter,
@@ -165,14 +169,21 @@ async function reconsider(
   ask: Ask,
   first: Decision | Promise<Decision>,
 ): Promise<Outcome> {
-  const { demand, recount } = ask.inference
+  const { inference, recounts, signal } = ask
+  const { demand, recount } = inference
   const decision = await first
-  if (decision.kind !== 'denied' || decision.isRemembered) return [decision, demand]
+  if (decision.kind !== 'denied' || !recounts.mayCount(ask.set.fingerprint, performance.now())) {
+    return [decision, demand]
+  }
   const { set, states } = decision
   if (!fitsWithoutPrompt({ set, states, demand })) return [decision, demand]
-  const counted = await recount(ask.signal)
-  if (counted === null || counted.promptTokens >= demand.promptTokens) return [decision, demand]
-  return [await limiter.reserve(requestOf(ask, counted, `${requestId}-counted`)), counted]
+  const counted = await recount(signal)
+  const second =
+    counted === null || counted.promptTokens >= demand.promptTokens
+      ? decision
+      : await limiter.reserve(requestOf(ask, counted, `${requestId}-counted`))
+  if (second.kind === 'denied') recounts.countedInVain(ask.set.fingerprint, performance.now())
+  return second === decision ? [decision, demand] : [second, counted ?? demand]
 }
 
 const requestOf = ({ set, failsClosed }: Ask, demand: Demand, id: string) => ({

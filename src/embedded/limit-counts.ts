@@ -184,16 +184,25 @@ export function seedWith(count: Count, nowUs: number, used: number): void {
   }
 }
 
-/** What of its level was added here. A rate has drained the seed first. None for places in flight: renewing takes them. */
-export function ownOf(count: Count, nowUs: number): number {
+/**
+ * What of its level was added here; from then on it counts as seed. A rate has drained the seed first. None for places in
+ * flight, which are taken elsewhere by those who hold them.
+ */
+export function takeOwnOf(count: Count, nowUs: number): number {
   switch (count.kind) {
     case 'rate': {
       const drainedDrops = Math.max(0, nowUs - count.seededAtUs) * count.limit.size
       const level = levelAt(count.bucket, count.limit, nowUs)
-      return usedOf(count.limit, Math.max(0, level - Math.max(0, count.seedDrops - drainedDrops)))
+      const own = usedOf(count.limit, Math.max(0, level - Math.max(0, count.seedDrops - drainedDrops)))
+      count.seedDrops = level
+      count.seededAtUs = nowUs
+      return own
     }
-    case 'period':
-      return Math.max(0, count.used - count.seed)
+    case 'period': {
+      const own = Math.max(0, count.used - count.seed)
+      count.seed = count.used
+      return own
+    }
     case 'flight':
       return 0
     default:

@@ -11,11 +11,11 @@ import {
   isIdle,
   measure,
   occupy,
-  ownOf,
   seedWith,
   setClockBack,
   settleIn,
   takeFrom,
+  takeOwnOf,
 } from './limit-counts.ts'
 
 /** As long as a record lives in Redis: of a reservation that nobody renews, and of a charge. */
@@ -129,15 +129,12 @@ export class MemoryLimits implements LimitStore {
   }
 
   /**
-   * How much of each limit's level was added here, beyond what it was seeded with, and forgets these counts: to be charged
-   * where they are kept from now on. What is held counts as used: what is to be held elsewhere is released here first.
+   * How much of each limit's level was added here, beyond what it was seeded with: to be charged where it is kept from now
+   * on, so all of it counts as seed afterwards. What is held counts as used: what is to be held elsewhere is released first.
    */
   takeOwn(set: LimitSet): readonly number[] {
     const nowUs = this.#change()
-    const own = this.#countsOf(set, nowUs).map(count => ownOf(count, nowUs))
-    const plan = this.#planAt(set, nowUs)
-    for (const key of plan.keys) this.#counts.delete(key)
-    return own
+    return this.#countsOf(set, nowUs).map(count => takeOwnOf(count, nowUs))
   }
 
   /** How many counts, reservations and charges are kept. */

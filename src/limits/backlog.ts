@@ -5,8 +5,9 @@ const maxWaiting = 20_000
 const batchSize = 200
 
 /**
- * Bounded: what is dropped from it is a hold that is never given back, so the account gets less than it has for a while,
- * and never more. Each message may be sent twice, since one that failed may have arrived: they say things once only.
+ * Bounded: what is dropped from it is a settlement, a hold that is never given back, so the account gets less than it has for
+ * a while. What was used without Redis is never dropped before one of those, since then it would get more. Each message may
+ * be sent twice, since one that failed may have arrived: they say things once only.
  */
 export class Backlog {
   #waiting: Message[] = []
@@ -25,6 +26,15 @@ export class Backlog {
   /** Sends it now; keeps it where that fails. Never rejects. */
   send(message: Message): void {
     message().catch(() => this.keep(message))
+  }
+
+  /** Before all others. */
+  keepFirst(message: Message): void {
+    if (this.#waiting.length >= maxWaiting) {
+      this.#waiting.pop()
+      this.#dropped++
+    }
+    this.#waiting.unshift(message)
   }
 
   keep(message: Message): void {

@@ -26,8 +26,6 @@ export type Decision =
       readonly set: LimitSet
       readonly states: readonly LimitState[]
       readonly isLocal: boolean
-      /** Denied without asking the store, since it has denied as much a moment ago. */
-      readonly isRemembered: boolean
     }
   /** The limits cannot be kept now, and the caller's tier wants them kept. */
   | { readonly kind: 'unavailable' }
@@ -63,4 +61,4 @@ export const decide = (
 ): Decision =>
   verdict.kind === 'admitted'
     ? { kind: 'admitted', hold: rest.hold(verdict.reservation), set, states: verdict.states }
-    : { kind: 'denied', set, states: verdict.states, isLocal: rest.isLocal, isRemembered: false }
+    : { kind: 'denied', set, states: verdict.states, isLocal: rest.isLocal }

@@ -20,6 +20,7 @@ export class LocalLimits {
   readonly #nowUs: () => number
   #store: MemoryLimits
   /** Whole sets by their parts, and the parts by the wholes. */
+  readonly #touched = new Set<string>()
   #parts = new Map<string, { readonly whole: LimitSet; readonly part: LimitSet; readonly place: Place }>()
 
   constructor(known: KnownStates, nowUs: () => number) {
@@ -44,6 +45,7 @@ export class LocalLimits {
   }
 
   reserve(id: string, part: LimitSet, amounts: readonly number[]): Verdict {
+    this.#touched.add(part.fingerprint)
     return this.#store.reserve(id, part, amounts)
   }
 
@@ -64,19 +66,27 @@ export class LocalLimits {
     return this.#store.look(part)
   }
 
-  get isEmpty(): boolean {
-    return this.#parts.size === 0
+  /** Callers who have asked for something here since that was last taken. */
+  get touched(): number {
+    return this.#touched.size
   }
 
-  /** Hands over everything and begins anew. */
-  takeAll(): readonly LocalUse[] {
+  /** Hands over what so many callers at the most used here, so that it can be charged; here it still counts. */
+  takeUse(most: number): readonly LocalUse[] {
     const uses: LocalUse[] = []
-    for (const { whole, part } of this.#parts.values()) {
-      const amounts = this.#store.takeOwn(part)
-      if (amounts.some(amount => amount > 0)) uses.push({ set: whole, amounts })
+    for (const fingerprint of this.#touched) {
+      if (uses.length >= most) break
+      this.#touched.delete(fingerprint)
+      const { whole, part } = this.#parts.get(fingerprint) ?? {}
+      if (whole !== undefined && part !== undefined) uses.push({ set: whole, amounts: this.#store.takeOwn(part) })
     }
+    return uses
+  }
+
+  /** Begins anew, with what is known of the store that all share. */
+  forget(): void {
     this.#store = new MemoryLimits({ nowUs: this.#nowUs })
     this.#parts = new Map()
-    return uses
+    this.#touched.clear()
   }
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Redis } from 'ioredis'
 import type { LimitSet } from '../domain/limit.ts'
-import type { Reservation, Verdict } from '../domain/reservation.ts'
+import type { Reservation } from '../domain/reservation.ts'
 import { RedisLimits } from '../store/limits.ts'
 import { beat, leave } from '../store/replicas.ts'
 import { Backlog } from './backlog.ts'
@@ -11,6 +11,7 @@ import { type Decision, decide, type Limiter, type LimiterEvents, type Look, typ
 import { LivePlace } from './live-place.ts'
 import { LocalLimits } from './local-limits.ts'
 import { Patience } from './patience.ts'
+import { probedSet } from './probed-set.ts'
 import { Renewals } from './renewals.ts'
 import { type HoldKeepers, SharedHold } from './shared-hold.ts'
 
@@ -24,28 +25,10 @@ export interface SharedLimiterOptions {
 
 const tickMs = 250
 const ticksPerBeat = 4
+const chargesAtOnce = 100
 const firstContactMs = 500
 /** For the last settlements when the process ends. */
 const closeTimeoutMs = 1000
-
-/** Of nobody. */
-const probedSet: LimitSet = {
-  accountId: 'probe',
-  keyId: null,
-  tier: '',
-  fingerprint: 'probe',
-  limits: [
-    {
-      kind: 'rate',
-      name: 'requests_per_minute',
-      of: 'account',
-      unit: 'requests',
-      size: 1,
-      capacity: 1,
-      periodMs: 60_000,
-    },
-  ],
-}
 
 /**
  * Counts in Redis, together with all replicas. Where Redis does not answer, a request waits for one command's timeout at
@@ -111,11 +94,11 @@ export class SharedLimiter implements Limiter {
   }
 
   reserve(request: Request): Decision | Promise<Decision> {
-    const { id, set, amounts } = request
+    const { set, amounts } = request
     if (this.#breaker.isOpen) return this.#reserveLocally(request)
     const states = this.#known.findDenial(set, amounts, performance.now())
-    if (states !== null) return { kind: 'denied', set, states, isLocal: false, isRemembered: true }
-    return this.#reserveShared(request, this.#store.reserve(id, set, amounts))
+    if (states !== null) return { kind: 'denied', set, states, isLocal: false }
+    return this.#reserveShared(request)
   }
 
   async look(set: LimitSet): Promise<Look> {
@@ -137,8 +120,7 @@ export class SharedLimiter implements Limiter {
       this.#client.disconnect()
       return
     }
-    this.#tellLocalUse()
-    const said = Promise.allSettled([this.#backlog.flush(), leave(this.#client, this.#replica)])
+    const said = Promise.allSettled([this.#tellLocalUse(), this.#backlog.flush(), leave(this.#client, this.#replica)])
     const { promise: expired, resolve } = Promise.withResolvers<void>()
     const timer = setTimeout(resolve, closeTimeoutMs)
     await Promise.race([said, expired])
@@ -146,11 +128,12 @@ export class SharedLimiter implements Limiter {
     this.#client.disconnect()
   }
 
-  async #reserveShared(request: Request, answer: Promise<Verdict>): Promise<Decision> {
+  async #reserveShared(request: Request): Promise<Decision> {
     const { id, set, amounts } = request
     const sentMs = performance.now()
+    let isWanted = true
     try {
-      const verdict = await this.#patience.wait(answer)
+      const verdict = await this.#patience.wait(this.#store.reserve(id, set, amounts, () => isWanted))
       const nowMs = performance.now()
       this.#breaker.succeeded()
       this.#events.onRoundTrip(nowMs - sentMs)
@@ -160,6 +143,7 @@ export class SharedLimiter implements Limiter {
         hold: reservation => this.#hold(reservation, set, 'shared'),
       })
     } catch (error) {
+      isWanted = false
       this.#breaker.failed(error)
       // It may have been done all the same, or be done still.
       this.#backlog.send(() => this.#store.abandon(id, set))
@@ -199,7 +183,7 @@ export class SharedLimiter implements Limiter {
     this.#ticks++
     this.#events.onBacklog(this.#backlog.size, this.#backlog.dropped)
     if (this.#breaker.isOpen || this.#ticks % ticksPerBeat === 0) return await this.#probe()
-    if (!this.#local.isEmpty) this.#tellLocalUse()
+    if (this.#local.touched > 0) await this.#tellLocalUse()
     if (this.#backlog.size > 0) await this.#backlog.flush()
   }
 
@@ -211,8 +195,7 @@ export class SharedLimiter implements Limiter {
       // Redis may answer this and refuse the other: what its users may do is set one by one.
       await this.#store.look(probedSet)
       this.#place.note(place, performance.now())
-      // Told before the breaker closes: on one connection nothing overtakes it.
-      if (this.#breaker.isOpen) this.#tellLocalUse()
+      if (this.#breaker.isOpen) await this.#tellLocalUse()
       this.#breaker.close()
     } catch (error) {
       this.#breaker.failed(error)
@@ -221,12 +204,30 @@ export class SharedLimiter implements Limiter {
     }
   }
 
-  /** What was used here is charged in Redis, and what still runs here is held there. */
-  #tellLocalUse(): void {
+  /**
+   * What was used here is charged in Redis, some callers at a time, while others are admitted by this replica's part. The
+   * last of it, and what still runs, goes out in one turn: on one connection nothing that comes after overtakes it. Rejects
+   * where Redis fails at it; what it has not taken is kept, and told again.
+   */
+  async #tellLocalUse(): Promise<void> {
+    while (this.#local.touched > chargesAtOnce) await Promise.all(this.#charge(chargesAtOnce))
+    for (const charged of this.#charge(this.#local.touched)) charged.catch(error => this.#breaker.failed(error))
+    this.#local.forget()
+  }
+
+  #charge(callers: number): readonly Promise<void>[] {
+    // First, so that what is held is not charged as well.
     for (const hold of this.#renewals.open) if (hold.place === 'local') hold.move()
-    for (const { set, amounts } of this.#local.takeAll()) {
+    return this.#local.takeUse(callers).map(async ({ set, amounts }) => {
+      if (!amounts.some(amount => amount > 0)) return
       const id = `local-${randomUUID()}`
-      this.#backlog.send(() => this.#store.charge(id, set, amounts))
-    }
+      const message = () => this.#store.charge(id, set, amounts)
+      try {
+        await message()
+      } catch (error) {
+        this.#backlog.keepFirst(message)
+        throw error
+      }
+    })
   }
 }

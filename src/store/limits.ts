@@ -55,7 +55,10 @@ interface Call {
   readonly set: LimitSet
   /** In the order of `set.limits`; 0 where there are none. */
   readonly amounts: readonly number[]
+  readonly isWanted?: () => boolean
 }
+
+const always = () => true
 
 /** The script's answer. The third number of a late one is the time that it goes by. */
 interface Answer {
@@ -80,8 +83,14 @@ export class RedisLimits implements LimitStore {
     this.#planAt = rememberByPeriod((keys, set) => planOf(keys, set, leaseUs))
   }
 
-  async reserve(id: string, set: LimitSet, amounts: readonly number[]): Promise<Verdict> {
-    const { kind, atUs, rest } = await this.#inTime('reserve', { id, set, amounts })
+  /** `isWanted`: whether the caller still waits, for where it has to be asked once more. */
+  async reserve(
+    id: string,
+    set: LimitSet,
+    amounts: readonly number[],
+    isWanted: () => boolean = always,
+  ): Promise<Verdict> {
+    const { kind, atUs, rest } = await this.#inTime('reserve', { id, set, amounts, isWanted })
     const states = statesOf(rest)
     if (kind !== 'done') return { kind: 'denied', states, atUs }
     return { kind: 'admitted', reservation: { id, set, held: amounts, atUs }, states, atUs }
@@ -130,6 +139,8 @@ export class RedisLimits implements LimitStore {
       const answer = await this.#run(verb, call, { plan: this.#planAt(call.set, momentUs), sentUs })
       if (answer.kind !== 'late') return answer
       momentUs = answer.rest[0] ?? answer.atUs
+      // Whoever gave up has taken it back already, and would not take back what comes after that.
+      if (call.isWanted?.() === false) break
     }
     throw new Error(
       `Redis was asked to ${verb} twice and reached too late both times: it or this process is overloaded`,

@@ -53,3 +53,13 @@ test('two flushes at once send nothing twice', async () => {
   await Promise.all([backlog.flush(), backlog.flush()])
   equal(told.length, 300)
 })
+
+test('what was used without Redis is kept before all settlements, and sent first', async () => {
+  const { told, message } = receiver()
+  const backlog = new Backlog()
+  for (let id = 0; id < 20_000; id++) backlog.keep(message(id))
+  backlog.keepFirst(message(-1))
+  deepEqual([backlog.size, backlog.dropped], [20_000, 1])
+  await backlog.flush()
+  deepEqual([told[0], told.length], [-1, 20_000])
+})

@@ -202,3 +202,16 @@ test('however Redis comes and goes, in the end it has counted exactly what was u
     { numRuns: 2, endOnFailure: true },
   )
 })
+
+test('what many callers used alone is charged some at a time, and nobody is lost or goes on alone again', async t => {
+  const { makeLimiter, used } = await startSharedWorld(t)
+  const one = await makeLimiter()
+  await one.cut()
+  const sets = Array.from({ length: 1000 }, () => limitSet([total(1000), quota(), flight(5)]))
+  for (const set of sets) (await one.admit(set, [1, 10, 1])).hold.settle([1, 10, 1])
+  const alone = one.reasons.length
+  await one.heal()
+  await one.told()
+  for (const set of sets) deepEqual(await used(set), [1, 10, 0])
+  equal(one.reasons.length, alone)
+})
