@@ -25,6 +25,12 @@ export interface Backends {
   stream(call: Call, reply: FastifyReply): Promise<void>
   /** The whole answer; null where the caller left. Rejects with a WeirError. */
   collect(call: Call, reply: FastifyReply): Promise<Json | null>
+  /**
+   * The tokens of the call's prompt, as the engine counts them that would serve it: to be asked for where only an estimate
+   * would refuse the request. Null where there is no such count within half a second; never rejects. `signal` aborts when
+   * the caller leaves.
+   */
+  countPrompt(call: Call, signal: AbortSignal): Promise<number | null>
   /** What is known of each backend, for health. */
   states(): Readonly<Record<string, BackendState>>
   /** Ends what is still running, with a proper error event; for the end of the drain. */
@@ -89,6 +95,10 @@ export default fp(
         if (reply.raw.destroyed) return null
         return collectAnswer(call, route, reply.raw, live)
       },
+      countPrompt: async (call, signal) => {
+        const { target, backend } = pickBackend(backends, call)
+        return target === undefined || backend === undefined ? null : backend.countPrompt(call, target, signal)
+      },
       states: () => Object.fromEntries(watches.map(({ name, state }) => [name, state])),
       stopAll: () => {
         for (const stream of live) stream.stop(new Fault('shutdown', 'the server is stopping'))
@@ -103,11 +113,16 @@ export default fp(
   { name: 'backends', dependencies: ['engine', 'catalog', 'metrics'] },
 )
 
+/** The least loaded target that takes this call, and its backend. */
+function pickBackend(backends: ReadonlyMap<string, Backend>, call: Call) {
+  const target = pickTarget(call.model.targets, call.operation, name => backends.get(name)?.inFlight ?? 0)
+  return { target, backend: target === undefined ? undefined : backends.get(target.backend) }
+}
+
 /** The backend for this call and what kind of server it is. Rejects with a WeirError. */
 async function chooseRoute(app: FastifyInstance, backends: ReadonlyMap<string, Backend>, call: Call): Promise<Route> {
-  const target = pickTarget(call.model.targets, call.operation, name => backends.get(name)?.inFlight ?? 0)
+  const { target, backend } = pickBackend(backends, call)
   if (target?.backend === app.engine?.backendName) await waitForEngine(app.engine, faultContext(call).model)
-  const backend = target === undefined ? undefined : backends.get(target.backend)
   if (target === undefined || backend === undefined)
     throw toWeirError(new Fault('busy', 'no target takes traffic'), faultContext(call))
   call.record.backend = backend.name

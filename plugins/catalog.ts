@@ -1,6 +1,7 @@
 import fp from 'fastify-plugin'
 import type { Config } from '../src/config.ts'
 import { buildCatalog, type Catalog, type Discovered, type Model, type Target } from '../src/domain/catalog.ts'
+import { parsePrice } from '../src/domain/price.ts'
 import type { EndpointName } from '../src/schemas/config/models.ts'
 
 declare module 'fastify' {
@@ -62,6 +63,8 @@ function configuredModel(id: string, model: Config['models'][string], created: n
     contextLength: model.contextLength ?? null,
     maxOutputTokens: model.maxOutputTokens,
     promptCache: model.promptCache,
+    imageTokens: model.imageTokens,
+    prices: model.prices.map(parsePrice),
     targets: model.targets.map((target): Target => {
       return {
         backend: target.backend,

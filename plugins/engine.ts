@@ -1,7 +1,7 @@
 import fp from 'fastify-plugin'
 import type { BackendConfig } from '../src/backend/backend.ts'
 import type { Config } from '../src/config.ts'
-import type { Model } from '../src/domain/catalog.ts'
+import { defaultImageTokens, type Model } from '../src/domain/catalog.ts'
 import { type EngineProcess, startEngine } from '../src/embedded/engine-process.ts'
 
 declare module 'fastify' {
@@ -51,6 +51,8 @@ export default fp<EngineOptions>(
       contextLength,
       maxOutputTokens: contextLength,
       promptCache: 'shared',
+      imageTokens: defaultImageTokens,
+      prices: [],
       targets: [
         {
           backend: backendName,

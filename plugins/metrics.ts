@@ -18,8 +18,23 @@ export interface Meters {
     readonly firstTokenMs: number | null
     readonly usage: Usage | null
   }): void
+  readonly limits: LimitMeters
+  /** One request that the flood guard refused, by what its address has used up. */
+  observeFloodDenial(reason: 'requests' | 'failures'): void
   /** Everything, in Prometheus' text format. */
   expose(): Promise<{ readonly contentType: string; readonly text: string }>
+}
+
+/** How callers are kept to their limits. Tiers are those of the configuration, so all labels are bounded. */
+export interface LimitMeters {
+  decided(outcome: 'admitted' | 'denied' | 'unavailable'): void
+  /** Which limit it was that denied. */
+  denied(denial: { readonly limit: string; readonly of: string; readonly tier: string }): void
+  /** What was held against what was used, in tokens. */
+  settled(heldTokens: number, usedTokens: number): void
+  observeRoundTrip(durationMs: number): void
+  setLocal(isLocal: boolean): void
+  setBacklog(waiting: number, dropped: number): void
 }
 
 /** Answers of language models take from milliseconds to many minutes. */
@@ -58,6 +73,13 @@ export default fp(
       help: 'Tokens as the engines counted them.',
       labelNames: ['operation', 'kind'],
     })
+    const floodDenials = new Counter({
+      name: 'weir_flood_guard_denials_total',
+      help: 'Requests refused before authentication, by what their address had used up.',
+      labelNames: ['reason'],
+    })
+    // There from the start, so that the first denial is an increase.
+    for (const reason of ['requests', 'failures']) floodDenials.inc({ reason }, 0)
     app.decorate('meters', {
       observeRequest({ operation, status, durationMs, firstTokenMs, usage }) {
         requests.inc({ operation, status })
@@ -68,8 +90,62 @@ export default fp(
         tokens.inc({ operation, kind: 'cached_input' }, usage.cachedInputTokens)
         tokens.inc({ operation, kind: 'output' }, usage.outputTokens)
       },
+      limits: buildLimitMeters(app.metrics.client),
+      observeFloodDenial: reason => floodDenials.inc({ reason }),
       expose: async () => ({ contentType: register.contentType, text: await register.metrics() }),
     })
   },
   { name: 'metrics' },
 )
+
+/** A round trip to Redis takes fractions of a millisecond; a busy one is waited for half a second at the most. */
+const roundTripBuckets = [0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5]
+
+function buildLimitMeters({ Counter, Gauge, Histogram }: FastifyInstance['metrics']['client']): LimitMeters {
+  const reservations = new Counter({
+    name: 'weir_limit_reservations_total',
+    help: 'Requests held against the limits of their callers, by outcome.',
+    labelNames: ['outcome'],
+  })
+  const denials = new Counter({
+    name: 'weir_limit_denials_total',
+    help: 'Requests denied, by the limit that denied them, whose it was, and the tier of the caller.',
+    labelNames: ['limit', 'of', 'tier'],
+  })
+  const corrections = new Counter({
+    name: 'weir_limit_correction_tokens_total',
+    help: 'Tokens that a settlement gave back (refund) or added (extra) to what had been reserved.',
+    labelNames: ['kind'],
+  })
+  const roundTrip = new Histogram({
+    name: 'weir_limit_script_duration_seconds',
+    help: 'Round trip of one reservation to Redis.',
+    buckets: roundTripBuckets,
+  })
+  const local = new Gauge({
+    name: 'weir_limit_local_mode',
+    help: '1 while this replica keeps to its part of the limits alone, because Redis does not answer.',
+  })
+  const backlog = new Gauge({
+    name: 'weir_limit_backlog',
+    help: 'Settlements that Redis has still to be told.',
+  })
+  const dropped = new Gauge({
+    name: 'weir_limit_backlog_dropped',
+    help: 'Settlements that were given up since the start, because too many waited; what they held stays held.',
+  })
+  return {
+    decided: outcome => reservations.inc({ outcome }),
+    denied: labels => denials.inc(labels),
+    settled(heldTokens, usedTokens) {
+      if (usedTokens < heldTokens) corrections.inc({ kind: 'refund' }, heldTokens - usedTokens)
+      else if (usedTokens > heldTokens) corrections.inc({ kind: 'extra' }, usedTokens - heldTokens)
+    },
+    observeRoundTrip: durationMs => roundTrip.observe(durationMs / 1000),
+    setLocal: isLocal => local.set(isLocal ? 1 : 0),
+    setBacklog(waiting, total) {
+      backlog.set(waiting)
+      dropped.set(total)
+    },
+  }
+}

@@ -20,6 +20,7 @@ export default fp(
         tags: [
           { name: 'Inference', description: 'What the models do.' },
           { name: 'Models', description: 'Which models there are.' },
+          { name: 'Usage', description: 'What is left of the limits.' },
           { name: 'Authentication', description: 'Who is calling.' },
           { name: 'Administration', description: 'Accounts, their keys, and who changed them; for the scope `admin`.' },
           { name: 'Health', description: 'For probes and monitors.' },

@@ -1,7 +1,7 @@
 import swaggerUi from '@fastify/swagger-ui'
 import type { FastifyInstance } from 'fastify'
 import { jsonAnswer } from '../src/schemas/answer-parts.ts'
-import { commonErrors } from '../src/schemas/error-body.ts'
+import { guardedErrors } from '../src/schemas/error-body.ts'
 import { Type } from '../src/schemas/typebox.ts'
 
 /** The page loads and asks nothing but this server, also over plain HTTP; its own styles are the only inline thing. */
@@ -32,7 +32,10 @@ export default async function docs(app: FastifyInstance): Promise<void> {
         tags: ['Operations'],
         summary: 'This document',
         security: [],
-        response: { 200: jsonAnswer('OpenAPI 3.1.', Type.Object({}, { additionalProperties: true })), ...commonErrors },
+        response: {
+          200: jsonAnswer('OpenAPI 3.1.', Type.Object({}, { additionalProperties: true })),
+          ...guardedErrors,
+        },
       },
     },
     async (_request, reply) => reply.type('application/json; charset=utf-8').send(JSON.stringify(app.swagger())),

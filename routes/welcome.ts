@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { jsonAnswer } from '../src/schemas/answer-parts.ts'
-import { commonErrors } from '../src/schemas/error-body.ts'
+import { guardedErrors } from '../src/schemas/error-body.ts'
 import { Type } from '../src/schemas/typebox.ts'
 
 const WelcomeSchema = Type.Object(
@@ -21,7 +21,7 @@ export default async function welcome(app: FastifyInstance): Promise<void> {
         tags: ['Operations'],
         summary: 'Links to what there is',
         security: [],
-        response: { 200: jsonAnswer('The links.', WelcomeSchema), ...commonErrors },
+        response: { 200: jsonAnswer('The links.', WelcomeSchema), ...guardedErrors },
       },
     },
     async () => ({ name: 'weir' as const, links }),

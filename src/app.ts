@@ -11,8 +11,10 @@ import cors from '../plugins/cors.ts'
 import drain from '../plugins/drain.ts'
 import engine from '../plugins/engine.ts'
 import errors, { answerClientError, answerFrameworkError } from '../plugins/errors.ts'
+import floodGuard from '../plugins/flood-guard.ts'
 import internalListener, { internalListenerStrategy } from '../plugins/internal-listener.ts'
 import jwt from '../plugins/jwt.ts'
+import limits from '../plugins/limits.ts'
 import metrics from '../plugins/metrics.ts'
 import openapi from '../plugins/openapi.ts'
 import permissions from '../plugins/permissions.ts'
@@ -74,6 +76,8 @@ export async function buildApp({ config, log, readiness, version }: AppOptions):
   await app.register(metrics)
   await app.register(usage)
   await app.register(cors, { origins: server.corsOrigins })
+  // A page may read its refusals; a preflight is answered before it, which costs no more than to refuse it.
+  await app.register(floodGuard, { ...server.floodGuard, trustedProxies: server.trustedProxies })
   await app.register(body, { maxBodyBytes: server.maxBodyBytes })
   await app.register(postgres, { config })
   await app.register(redis, { config })
@@ -83,6 +87,7 @@ export async function buildApp({ config, log, readiness, version }: AppOptions):
   await app.register(jwt, { config, peppers })
   await app.register(auth, { config, peppers })
   await app.register(permissions)
+  await app.register(limits, { config })
   await app.register(backends, { backends: config.backends, times: streamTimes(config) })
   await app.register(control, { config })
 

@@ -5,7 +5,7 @@ import { type ChatRequest, ChatRequestSchema } from '../../src/schemas/chat-requ
 import { ChatResponseSchema } from '../../src/schemas/chat-response.ts'
 import { inferenceErrors } from '../../src/schemas/error-body.ts'
 import { answer, streamableResponse } from './inference-answer.ts'
-import { buildCall } from './inference-call.ts'
+import { prepare, takeCall } from './inference-call.ts'
 
 export interface ChatOptions {
   /** Whether an image may be named by its web address. */
@@ -18,7 +18,14 @@ export default async function chatCompletions(app: FastifyInstance, { urlImages 
     '/chat/completions',
     {
       config: { operation: 'chat', scope: 'chat' },
-      preHandler: app.authorize('chat'),
+      preHandler: [
+        app.authorize('chat'),
+        prepare(request => {
+          checkChatRequest(request.body as ChatRequest, { allowRemoteImages: urlImages })
+          return { operation: 'chat', prompts: 1 }
+        }),
+        app.reserve,
+      ],
       schema: {
         operationId: 'createChatCompletion',
         tags: ['Inference'],
@@ -30,9 +37,6 @@ export default async function chatCompletions(app: FastifyInstance, { urlImages 
         },
       },
     },
-    async (request, reply) => {
-      checkChatRequest(request.body, { allowRemoteImages: urlImages })
-      return answer(app, buildCall(request, reply, { operation: 'chat', prompts: 1 }), reply)
-    },
+    async (request, reply) => answer(app, takeCall(request), reply),
   )
 }

@@ -4,7 +4,7 @@ import { type CompletionRequest, CompletionRequestSchema } from '../../src/schem
 import { CompletionResponseSchema } from '../../src/schemas/completion-response.ts'
 import { inferenceErrors } from '../../src/schemas/error-body.ts'
 import { answer, streamableResponse } from './inference-answer.ts'
-import { buildCall } from './inference-call.ts'
+import { prepare, takeCall } from './inference-call.ts'
 
 export default async function completions(app: FastifyInstance): Promise<void> {
   app.addHook('onRequest', app.requireScope('completions'))
@@ -12,7 +12,15 @@ export default async function completions(app: FastifyInstance): Promise<void> {
     '/completions',
     {
       config: { operation: 'completions', scope: 'completions' },
-      preHandler: app.authorize('completions'),
+      preHandler: [
+        app.authorize('completions'),
+        prepare(request => {
+          const body = request.body as CompletionRequest
+          checkCompletionRequest(body)
+          return { operation: 'completions', prompts: countPrompts(body.prompt) }
+        }),
+        app.reserve,
+      ],
       schema: {
         operationId: 'createCompletion',
         tags: ['Inference'],
@@ -28,11 +36,7 @@ export default async function completions(app: FastifyInstance): Promise<void> {
         },
       },
     },
-    async (request, reply) => {
-      checkCompletionRequest(request.body)
-      const prompts = countPrompts(request.body.prompt)
-      return answer(app, buildCall(request, reply, { operation: 'completions', prompts }), reply)
-    },
+    async (request, reply) => answer(app, takeCall(request), reply),
   )
 }
 

@@ -8,7 +8,7 @@ import { type EmbeddingRequest, EmbeddingRequestSchema } from '../../src/schemas
 import { EmbeddingResponseSchema } from '../../src/schemas/embedding-response.ts'
 import { inferenceErrors } from '../../src/schemas/error-body.ts'
 import { sendJson } from './inference-answer.ts'
-import { buildCall } from './inference-call.ts'
+import { prepare, takeCall } from './inference-call.ts'
 
 export default async function embeddings(app: FastifyInstance): Promise<void> {
   app.addHook('onRequest', app.requireScope('embeddings'))
@@ -16,7 +16,14 @@ export default async function embeddings(app: FastifyInstance): Promise<void> {
     '/embeddings',
     {
       config: { operation: 'embeddings', scope: 'embeddings' },
-      preHandler: app.authorize('embeddings'),
+      preHandler: [
+        app.authorize('embeddings'),
+        prepare(request => {
+          const { input } = request.body as EmbeddingRequest
+          return { operation: 'embeddings', prompts: countInputs(input) }
+        }),
+        app.reserve,
+      ],
       schema: {
         operationId: 'createEmbedding',
         tags: ['Inference'],
@@ -29,7 +36,7 @@ export default async function embeddings(app: FastifyInstance): Promise<void> {
       },
     },
     async (request, reply) => {
-      const call = buildCall(request, reply, { operation: 'embeddings', prompts: 1 })
+      const call = takeCall(request)
       const body = await app.backends.collect(call, reply)
       if (body === null) return reply.hijack()
       const { input, encoding_format: format, dimensions } = request.body

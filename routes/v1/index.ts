@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import chatCompletions, { type ChatOptions } from './chat-completions.ts'
 import completions from './completions.ts'
 import embeddings from './embeddings.ts'
+import limits from './limits.ts'
 import models from './models.ts'
 
 /**
@@ -11,9 +12,12 @@ import models from './models.ts'
  *                requireScope    the route's scope                      403
  *                [body           bounded, parsed, validated]            400 413 415
  *   preHandler   authorize       name or alias → request.model          404 403
+ *                prepare         the call, and what it may cost at most 400
+ *                reserve         against all limits at once, or none    429 503
  *   handler      dispatch        a target's backend, the relay          502 503 504
  *
- * and on the 'close' of the reply's socket, exactly once, the record of what it was (plugins/usage.ts).
+ * and on the 'close' of the reply's socket, exactly once, the record of what it was (plugins/usage.ts) and the settlement of
+ * what was reserved (plugins/limits.ts).
  */
 export default async function v1(app: FastifyInstance, options: ChatOptions): Promise<void> {
   app.addHook('onRequest', app.authenticate)
@@ -21,4 +25,5 @@ export default async function v1(app: FastifyInstance, options: ChatOptions): Pr
   await app.register(completions)
   await app.register(embeddings)
   await app.register(models)
+  await app.register(limits)
 }

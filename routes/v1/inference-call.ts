@@ -1,12 +1,16 @@
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyReply, FastifyRequest, preHandlerHookHandler } from 'fastify'
 import { getPrincipal } from '../../plugins/auth.ts'
+import { getInference } from '../../plugins/limits.ts'
 import type { Call, CallRecord } from '../../src/backend/call.ts'
 import type { Engine } from '../../src/backend/engine.ts'
 import type { Model } from '../../src/domain/catalog.ts'
+import { type Demand, demandOf } from '../../src/domain/demand.ts'
 import { boundOutputTokens } from '../../src/domain/output-bound.ts'
+import { priceAt } from '../../src/domain/price.ts'
 import { checkFields, findMaxTokens } from '../../src/domain/request-fields.ts'
 import { narrowToNamedTool, rewriteFields } from '../../src/domain/request-rewrites.ts'
 import { spliceBody } from '../../src/domain/splice-body.ts'
+import { estimatePromptTokens, type PromptBody } from '../../src/domain/token-estimate.ts'
 import type { EndpointName } from '../../src/schemas/config/models.ts'
 
 /** What the three operations have in common, as far as it shapes the call. */
@@ -20,15 +24,79 @@ interface InferenceBody {
 
 export interface CallOptions {
   readonly operation: EndpointName
-  /** Prompts in the request: more than one only where a completion has a list of them. */
+  /** Prompts in the request, or inputs: more than one only where a completion or embedding has a list of them. */
   readonly prompts: number
+}
+
+/**
+ * A preHandler hook for after authorize: checks what the schema cannot, and works out the call and what it may cost at most,
+ * before anything is reserved for it. `read` checks the body and may throw a WeirError, as may the fields of the body.
+ */
+export function prepare(read: (request: FastifyRequest) => CallOptions): preHandlerHookHandler {
+  return (request, reply, done) => {
+    try {
+      const options = read(request)
+      const call = buildCall(request, reply, options)
+      request.inference = { call, ...demandFor(request, call) }
+      done()
+    } catch (error) {
+      done(error as Error)
+    }
+  }
+}
+
+/** The call that was prepared, now that it is made. */
+export function takeCall(request: FastifyRequest): Call {
+  const { call } = getInference(request)
+  request.call = call.record
+  return call
+}
+
+/** What the call may cost at most, by the estimate of its prompt or by its engine's own count. */
+function demandFor(request: FastifyRequest, call: Call) {
+  const { server, scannedBody: scanned } = request
+  if (scanned === undefined) throw new Error('a demand needs a body')
+  const { model, operation } = call
+  const { tier } = getPrincipal(request)
+  const price = priceAt(model.prices, Date.now())
+  const demandWith = (promptTokens: number): Demand =>
+    demandOf({
+      promptTokens,
+      outputBound: operation === 'embeddings' ? 0 : outputBoundOf(request, call, false),
+      choices: call.choices,
+      model,
+      price,
+      longestMs: server.catalog.tiers[tier]?.totalDeadlineMs ?? 0,
+    })
+  return {
+    price,
+    demand: demandWith(estimatePromptTokens({ operation, scanned, body: request.body as PromptBody, model })),
+    recount: async (signal: AbortSignal) => {
+      const promptTokens = await server.backends.countPrompt(call, signal)
+      return promptTokens === null ? null : demandWith(promptTokens)
+    },
+  }
+}
+
+/** The bound on each choice's output; `mustFitContext` where the engine refuses one that does not fit beside the prompt. */
+function outputBoundOf(request: FastifyRequest, { model }: Pick<Call, 'model'>, mustFitContext: boolean): number {
+  const maxTokens = request.server.catalog.tiers[getPrincipal(request).tier]?.maxTokens
+  return boundOutputTokens({
+    asked: findMaxTokens(request.body as InferenceBody) ?? null,
+    tierDefault: maxTokens?.default ?? null,
+    tierCap: maxTokens?.cap ?? null,
+    modelMax: model.maxOutputTokens,
+    contextLength: model.contextLength,
+    bodyBytes: request.scannedBody?.bytes.length ?? 0,
+    mustFitContext,
+  })
 }
 
 /**
  * Builds the call for a request that has been authorized. Names the fields that were dropped in `x-weir-ignored-fields`.
  * Throws a WeirError for fields that only an engine knows.
  */
-export function buildCall(request: FastifyRequest, reply: FastifyReply, { operation, prompts }: CallOptions): Call {
+function buildCall(request: FastifyRequest, reply: FastifyReply, { operation, prompts }: CallOptions): Call {
   const { model: found, scannedBody: scanned } = request
   if (found === null || scanned === undefined) throw new Error('buildCall needs an authorized request with a body')
   const body = request.body as InferenceBody
@@ -38,16 +106,15 @@ export function buildCall(request: FastifyRequest, reply: FastifyReply, { operat
   const rewritten = rewriteFields(operation, fields)
 
   const record: CallRecord = { backend: null, attempts: 0, firstContentAt: null, usage: null, fault: null }
-  request.call = record
-  const { accountId, tier } = getPrincipal(request)
-  const tierMaxTokens = request.server.catalog.tiers[tier]?.maxTokens
+  const { accountId } = getPrincipal(request)
   const choicesPerPrompt = body.n ?? 1
 
   return {
     operation,
     model: found.model,
     askedModel: found.asked,
-    choices: choicesPerPrompt * prompts,
+    // The vectors of several inputs are one answer.
+    choices: operation === 'embeddings' ? 1 : choicesPerPrompt * prompts,
     choicesPerPrompt,
     stream: body.stream === true,
     includeUsage: body.stream_options?.include_usage === true,
@@ -57,15 +124,7 @@ export function buildCall(request: FastifyRequest, reply: FastifyReply, { operat
       const narrowed = engine.readsNamedToolChoice ? undefined : narrowToNamedTool(fields, rewritten)
       for (const [name, value] of narrowed ?? rewritten ?? []) texts.set(name, JSON.stringify(value))
       if (operation !== 'embeddings') {
-        const bound = boundOutputTokens({
-          asked: findMaxTokens(body) ?? null,
-          tierDefault: tierMaxTokens?.default ?? null,
-          tierCap: tierMaxTokens?.cap ?? null,
-          modelMax: found.model.maxOutputTokens,
-          contextLength: found.model.contextLength,
-          bodyBytes: scanned.bytes.length,
-          mustFitContext: engine.refusesBoundBeyondContext,
-        })
+        const bound = outputBoundOf(request, found, engine.refusesBoundBeyondContext)
         texts.set('max_tokens', String(bound)).set('max_completion_tokens', null)
         texts.set('stream', String(stream)).set('stream_options', stream ? '{"include_usage":true}' : null)
         setPromptCache(texts, { model: found.model, engine, accountId })

@@ -1,21 +1,24 @@
 /** What accounts, keys and those who ask can really do, in one shape, so that one can be held against another. */
 import { type Authority, narrowLimits, overlayLimits, type Power } from '../domain/authority.ts'
 import { type KeyLimits as KeyGrant, narrowGrant } from '../domain/key-grant.ts'
+import { limitsOfTier } from '../domain/tier-limits.ts'
 import type { Limits } from '../schemas/admin/limits.ts'
 import { findAccountById } from '../store/accounts.ts'
 import { findStoredKey, type StoredKey } from '../store/key-listing.ts'
 import type { Actor } from './actor.ts'
 import { findTier, type OperationsContext } from './context.ts'
-import { limitsOfTier, privilegesOfTier, type Tier } from './tier-views.ts'
+import { privilegesOfTier, type Tier } from './tier-views.ts'
 
 const wholeTier: KeyGrant = { scopes: null, models: null }
 
 /** What all keys of an account together can do, and whoever else it lets in. */
 export function powerOfAccount(tier: Tier | undefined, limits: Limits): Power {
+  const privileges = privilegesOfTier(tier)
   return {
     grant: narrowGrant(tier, wholeTier),
     limits: overlayLimits(limitsOfTier(tier), limits),
-    privileges: privilegesOfTier(tier),
+    // The tier's burst is one of the tier's own rate: see buildLimitSet.
+    privileges: limits.requests_per_minute === undefined ? privileges : { ...privileges, burst: null },
   }
 }
 
@@ -23,10 +26,14 @@ export type KeyFields = Pick<StoredKey, 'scopes' | 'models' | 'limits' | 'expire
 
 export function powerOfKey(tier: Tier | undefined, key: KeyFields): Power {
   const account = powerOfAccount(tier, key.accountLimits)
+  const { requests_per_minute: ownRate } = key.limits
+  const saved = account.privileges.burst ?? account.limits.requests_per_minute ?? Number.POSITIVE_INFINITY
   return {
     ...account,
     grant: narrowGrant(tier, key),
     limits: narrowLimits(account.limits, key.limits),
+    privileges:
+      typeof ownRate === 'number' ? { ...account.privileges, burst: Math.min(saved, ownRate) } : account.privileges,
     endsAtMs: key.expiresAt?.getTime() ?? Number.POSITIVE_INFINITY,
   }
 }

@@ -1,25 +1,9 @@
 import type { Config } from '../config.ts'
 import type { Privileges } from '../domain/authority.ts'
-import type { Limits } from '../schemas/admin/limits.ts'
+import { limitsOfTier, withoutAbsent } from '../domain/tier-limits.ts'
 import type { TierView } from '../schemas/admin/tiers.ts'
 
 export type Tier = Config['tiers'][string]
-
-/** A tier's limits, quotas and spend limits in the words of the admin API; what is absent is not limited. */
-export function limitsOfTier(tier: Tier | undefined): Limits {
-  if (tier === undefined) return {}
-  const { limits, quotas, spendLimits } = tier
-  return withoutAbsent({
-    requests_per_minute: limits.requestsPerMinute,
-    tokens_per_minute: limits.tokensPerMinute,
-    requests_per_day: limits.requestsPerDay,
-    tokens_per_day: limits.tokensPerDay,
-    requests_in_flight: limits.requestsInFlight,
-    tokens_per_month: quotas.tokensPerMonth,
-    spend_per_day: spendLimits.perDay,
-    spend_per_month: spendLimits.perMonth,
-  })
-}
 
 /** Of a tier that the configuration does not have there are none. */
 export function privilegesOfTier(tier: Tier | undefined): Privileges {
@@ -49,11 +33,4 @@ export function tierView(name: string, tier: Tier): TierView {
     queue_wait_ms: tier.queueWaitMs,
     total_deadline_ms: tier.totalDeadlineMs,
   }
-}
-
-type Present<Fields> = { [Name in keyof Fields]?: NonNullable<Fields[Name]> }
-
-function withoutAbsent<Fields extends object>(fields: Fields): Present<Fields> {
-  const present = Object.entries(fields).filter(([, value]) => value !== undefined && value !== null)
-  return Object.fromEntries(present) as Present<Fields>
 }

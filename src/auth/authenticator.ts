@@ -3,6 +3,7 @@ import { hash, timingSafeEqual } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import { type Peppers, parseApiKey } from '../domain/api-key.ts'
 import { looksLikeJwt } from '../domain/jwt.ts'
+import { buildLimitSet } from '../domain/limit-set.ts'
 import type { Principal } from '../domain/principal.ts'
 import type { Proof } from '../domain/proof.ts'
 import { endOf } from '../domain/standing.ts'
@@ -33,6 +34,15 @@ const adminPrincipal = Object.freeze<Principal>({
   tier: defaultAccount.tier,
   scopes: new Set(scopeNames),
   models: ['*'],
+  // It is the operator's own.
+  limits: buildLimitSet({
+    accountId: defaultAccount.id,
+    keyId: null,
+    tier: defaultAccount.tier,
+    tierLimits: undefined,
+    accountLimits: {},
+    keyLimits: {},
+  }),
   expiresAtMs: null,
 })
 

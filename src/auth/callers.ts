@@ -1,5 +1,6 @@
 /** Whom a proof stands for: from memory, or by asking the database. */
 import type { Change } from '../domain/change.ts'
+import type { LimitSet } from '../domain/limit.ts'
 import type { Principal } from '../domain/principal.ts'
 import type { IdentityProof, KeyProof, Proof, TokenProof } from '../domain/proof.ts'
 import {
@@ -7,16 +8,18 @@ import {
   endOf,
   isUsable,
   type KeyStanding,
+  limitsIn,
   principalOfIdentity,
   principalOfKey,
-  type TierGrants,
+  type Tiers,
+  tierOf,
 } from '../domain/standing.ts'
 import type { Identity } from '../store/accounts.ts'
 import { RecordCache } from '../store/record-cache.ts'
 
 export interface CallersOptions {
   readonly ttlMs: number
-  readonly tiers: TierGrants
+  readonly tiers: Tiers
   /** Both reject when the database cannot say. */
   readonly findKey: (publicId: string) => Promise<KeyStanding | null>
   /** Where an issuer's callers are to be given accounts, whoever has none has got one by then. */
@@ -34,6 +37,8 @@ export class Callers {
   readonly #keys: RecordCache<KeyStanding>
   readonly #identities: RecordCache<AccountStanding>
   readonly #made = new WeakMap<Proof, Made>()
+  /** By tier: issuers' tokens may give one account several. Bounded by the tiers there are. */
+  readonly #limits = new WeakMap<AccountStanding, Map<string, LimitSet>>()
 
   constructor(options: CallersOptions) {
     this.#options = options
@@ -78,20 +83,30 @@ export class Callers {
 
   #judgeKey(proof: KeyProof | TokenProof, key: KeyStanding, nowMs: number): Principal | null {
     if (!isUsable(key, nowMs)) return null
-    return this.#makeOnce(proof, key, () => principalOfKey(proof, key, this.#options.tiers))
+    return this.#makeOnce(proof, key, limits => principalOfKey(proof, key, { tiers: this.#options.tiers, limits }))
   }
 
   #judgeIdentity(proof: IdentityProof, account: AccountStanding): Principal | null {
     if (account.accountStatus !== 'active') return null
-    return this.#makeOnce(proof, account, () => principalOfIdentity(proof, account, this.#options.tiers))
+    return this.#makeOnce(proof, account, limits =>
+      principalOfIdentity(proof, account, { tiers: this.#options.tiers, limits }),
+    )
   }
 
-  #makeOnce(proof: Proof, standing: AccountStanding, make: () => Principal | null): Principal | null {
+  #makeOnce(proof: Proof, standing: AccountStanding, make: (limits: LimitSet) => Principal | null): Principal | null {
     const known = this.#made.get(proof)
     if (known?.standing === standing) return known.principal
-    const principal = make()
+    const principal = make(this.#limitsOf(standing, tierOf(proof, standing)))
     this.#made.set(proof, { standing, principal })
     return principal
+  }
+
+  /** Once for each standing, since others keep what they know of a set by the object it is. */
+  #limitsOf(standing: AccountStanding, tier: string): LimitSet {
+    const byTier = this.#limits.get(standing) ?? new Map<string, LimitSet>()
+    const limits = byTier.get(tier) ?? limitsIn(tier, standing, this.#options.tiers)
+    this.#limits.set(standing, byTier.set(tier, limits))
+    return limits
   }
 }
 

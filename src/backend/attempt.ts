@@ -25,6 +25,8 @@ const crossingMs = 200
 
 /** Where an attempt puts what it receives. `onEnd` or `onFault` is called exactly once, last. */
 export interface AttemptSink {
+  /** The request is being written to a connection: from now on the backend may work on it. */
+  onSent(): void
   /**
    * The next bytes of a 2xx answer of the expected kind. False where they do not bring the answer on: then they do not put
    * off the idle timeout. May throw a Fault, which ends the attempt.
@@ -119,7 +121,10 @@ export class Attempt implements Dispatcher.DispatchHandler, ConnectionUser {
     this.#connection?.requestStarts()
     this.#sentAt = performance.now()
     if (this.#abortedBy !== null) controller.abort(this.#abortedBy)
-    else this.#state = 'head'
+    else {
+      this.#state = 'head'
+      this.#sink.onSent()
+    }
   }
 
   onResponseStart(

@@ -1,12 +1,14 @@
 import { buildConnector, Client, Pool } from 'undici'
 import type { Resolved } from '../config/resolved.ts'
-import type { Discovered } from '../domain/catalog.ts'
+import type { Discovered, Target } from '../domain/catalog.ts'
 import type { BackendFile } from '../schemas/config/backends.ts'
 import { Attempt, type AttemptSink } from './attempt.ts'
+import type { Call } from './call.ts'
 import { type Engine, getEngine } from './engine.ts'
 import { EngineProbe } from './engine-probe.ts'
 import type { Fault } from './fault.ts'
 import { KeptConnection } from './kept-connection.ts'
+import { PromptCounter } from './prompt-counter.ts'
 
 export type BackendConfig = Resolved<BackendFile>
 
@@ -31,6 +33,7 @@ export class Backend {
   readonly #headers: Record<string, string>
   readonly #probe: EngineProbe
   readonly #probeClient: Client
+  readonly #counter: PromptCounter
   #kept: Pool | null = null
   #fresh: Pool | null = null
   #engine: Engine | null
@@ -60,6 +63,7 @@ export class Backend {
       connect: { timeout: config.timeouts.connectMs },
     })
     this.#probe = new EngineProbe(this.#probeClient, this.#pathPrefix, probeHeaders, probeTimeoutMs)
+    this.#counter = new PromptCounter({ origin: this.#origin, pathPrefix: this.#pathPrefix, headers: this.#headers })
     this.#engine = config.engine === 'auto' ? null : getEngine(config.engine)
     this.slots = config.slots ?? null
   }
@@ -95,6 +99,14 @@ export class Backend {
   }
 
   /**
+   * The tokens of the call's prompt as this server counts them, for the target that is on it. Null where it does not say
+   * within half a second, for whatever reason: see PromptCounter. Never rejects.
+   */
+  async countPrompt(call: Call, target: Target, signal: AbortSignal): Promise<number | null> {
+    return this.#engine === null ? null : this.#counter.count(call, { engine: this.#engine, target }, signal)
+  }
+
+  /**
    * Sends one request. `path` is below the backend's URL, such as `/v1/chat/completions`. Where the server had closed an
    * idle connection under us, the request is sent once more on a fresh one: nothing of it had been answered.
    */
@@ -116,6 +128,7 @@ export class Backend {
       isUnderWay = false
     }
     const outcome = {
+      onSent: () => sink.onSent(),
       onData: (chunk: Buffer) => sink.onData(chunk),
       onEnd: () => {
         leave()
@@ -150,7 +163,12 @@ export class Backend {
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#probeClient.destroy(), this.#kept?.destroy(), this.#fresh?.destroy()])
+    await Promise.all([
+      this.#probeClient.destroy(),
+      this.#counter.close(),
+      this.#kept?.destroy(),
+      this.#fresh?.destroy(),
+    ])
   }
 
   /**

@@ -1,4 +1,5 @@
 import type { Model, Target } from '../domain/catalog.ts'
+import type { Outcome } from '../domain/settlement.ts'
 import type { Usage } from '../domain/usage.ts'
 import type { EndpointName } from '../schemas/config/models.ts'
 import type { Backend } from './backend.ts'
@@ -32,6 +33,20 @@ export interface CallRecord {
   usage: Usage | null
   /** Null while it went well. */
   fault: Fault | null
+  /** Absent as long as nothing was sent to a backend: then nothing can have been used. */
+  dispatch?: Dispatch
+}
+
+/** What went on at the backend. */
+export interface Dispatch {
+  /** When the request was first written to a connection, in milliseconds of the monotonic clock. */
+  readonly sentAt: number
+  /** When nothing more was to come, on the same clock; null while it runs. */
+  endedAt: number | null
+  /** Pieces of output that came: for each choice at least one token each, so a lower bound of the output in tokens. */
+  pieces: number
+  /** False where a part of the choices may not have reported its usage yet. */
+  isUsageWhole: boolean
 }
 
 /** Where a call goes: one backend, and the model's name there. */
@@ -53,3 +68,44 @@ export const faultContext = (call: Call): FaultContext => ({
   model: call.askedModel,
   promptField: promptFields[call.operation],
 })
+
+/** The backend may be working on the request from now on. A second try of the same attempt does not begin anew. */
+export function noteSent({ record }: Call): void {
+  record.dispatch ??= { sentAt: performance.now(), endedAt: null, pieces: 0, isUsageWhole: false }
+}
+
+/** Nothing more is to come. `pieces` as in Dispatch. */
+export function noteEnd(
+  { record, choices }: Call,
+  engine: Engine,
+  { usage, pieces, fault }: { readonly usage: Usage | null; readonly pieces: number; readonly fault: Fault | null },
+): void {
+  record.usage = usage
+  record.fault = fault
+  const { dispatch } = record
+  if (dispatch === undefined) return
+  dispatch.endedAt = performance.now()
+  dispatch.pieces = pieces
+  // Of several choices that report each by itself, some may have had no occasion to.
+  dispatch.isUsageWhole = fault === null || choices === 1 || !engine.usagePerChoice
+}
+
+/** What a settlement is made of, once the call is over; `record` is null where no call was made. */
+export function outcomeOf(record: CallRecord | null): Outcome {
+  const { dispatch, fault = null, usage = null, firstContentAt = null } = record ?? {}
+  return {
+    isSent: dispatch !== undefined,
+    // To leave and not to read is the caller's doing, not a failure.
+    hasFailed: fault !== null && fault.kind !== 'client-gone' && fault.kind !== 'client-stall',
+    hasContent: firstContentAt !== null,
+    pieces: dispatch?.pieces ?? 0,
+    usage,
+    isUsageWhole: dispatch?.isUsageWhole ?? false,
+  }
+}
+
+/** How long a backend was busy with it, in milliseconds; up to now where it still is. */
+export function durationOf(record: CallRecord | null): number {
+  const { dispatch } = record ?? {}
+  return dispatch === undefined ? 0 : (dispatch.endedAt ?? performance.now()) - dispatch.sentAt
+}

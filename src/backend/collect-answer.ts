@@ -4,7 +4,7 @@ import { choicesOf, hasContent, isObject, type Json } from '../domain/chat-event
 import { formatUsage, parseTimings, parseUsage, type Usage, UsageTally } from '../domain/usage.ts'
 import type { AttemptSink } from './attempt.ts'
 import type { AttemptHandle } from './backend.ts'
-import { type Call, callPath, faultContext, type Route } from './call.ts'
+import { type Call, callPath, faultContext, noteEnd, noteSent, type Route } from './call.ts'
 import { complete, envelope } from './envelope.ts'
 import { Fault, toWeirError } from './fault.ts'
 import type { LiveStream } from './stream-answer.ts'
@@ -22,6 +22,8 @@ interface Collector {
   readonly onEnd: () => Json
   /** What is known of the usage so far. */
   readonly usage: () => Usage | null
+  /** Pieces of output so far; see Dispatch. */
+  readonly pieces: () => number
 }
 
 /**
@@ -44,18 +46,19 @@ export function collectAnswer(
     if (!raw.writableFinished) running.stop(new Fault('client-gone', 'the caller left'))
   })
   let isSettled = false
-  const settle = () => {
+  const settle = (fault: Fault | null) => {
     isSettled = true
     live.delete(running)
-    call.record.usage = collector.usage()
+    noteEnd(call, route.engine, { usage: collector.usage(), pieces: collector.pieces(), fault })
   }
   const finish = () => {
     if (isSettled) return
     const answer = collector.onEnd()
-    settle()
+    settle(null)
     resolve(withUsage(call, answer))
   }
   const sink: AttemptSink = {
+    onSent: () => noteSent(call),
     onData: chunk => {
       const isProgress = collector.onData(chunk)
       if (collector.isDone() && !isSettled) {
@@ -68,8 +71,7 @@ export function collectAnswer(
     onEnd: finish,
     onFault: fault => {
       if (isSettled) return
-      settle()
-      call.record.fault = fault
+      settle(fault)
       if (fault.kind === 'client-gone') resolve(null)
       else reject(toWeirError(fault, faultContext(call)))
     },
@@ -112,6 +114,7 @@ function eventCollector(call: Call, route: Route, onContent: () => void): Collec
       return assembler.result()
     },
     usage: () => tally.total(),
+    pieces: () => relay.pieces,
   }
 }
 
@@ -120,6 +123,7 @@ function bodyCollector(call: Call): Collector {
   const chunks: Buffer[] = []
   const count = byteBound()
   let usage: Usage | null = null
+  let pieces = 0
   return {
     onData: chunk => {
       count(chunk)
@@ -132,10 +136,13 @@ function bodyCollector(call: Call): Collector {
       const list = call.operation === 'embeddings' ? answer['data'] : choicesOf(answer)
       if (!Array.isArray(list) || list.length === 0) throw new Fault('rubbish', 'the answer holds nothing')
       call.record.firstContentAt = performance.now()
+      // Without a stream nobody can say of how many tokens the text is: one for each choice at least.
+      pieces = call.operation === 'embeddings' ? 0 : list.length
       usage = parseUsage(answer['usage']) ?? parseTimings(answer['timings'])
       return answer
     },
     usage: () => usage,
+    pieces: () => pieces,
   }
 }
 

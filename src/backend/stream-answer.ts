@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http'
 import { UsageTally } from '../domain/usage.ts'
 import type { WeirError } from '../errors.ts'
 import type { AttemptHandle } from './backend.ts'
-import { type Call, callPath, faultContext, type Route } from './call.ts'
+import { type Call, callPath, faultContext, noteEnd, noteSent, type Route } from './call.ts'
 import { ClientStream, type ClientStreamTimes } from './client-stream.ts'
 import { eventEnvelope } from './envelope.ts'
 import { Fault, toStreamError, toWeirError } from './fault.ts'
@@ -47,8 +47,7 @@ export function streamAnswer(call: Call, route: Route, reply: StreamReply, live:
     if (isSettled) return
     isSettled = true
     live.delete(stream)
-    call.record.usage = tally.total()
-    call.record.fault = fault
+    noteEnd(call, route.engine, { usage: tally.total(), pieces: relay.pieces, fault })
     const error = endClient(call, client, reply.raw, fault)
     if (error === null) resolve()
     else reject(error)
@@ -79,6 +78,7 @@ export function streamAnswer(call: Call, route: Route, reply: StreamReply, live:
     route.engine,
     { path: callPath(call), body, stream: true },
     {
+      onSent: () => noteSent(call),
       onData: chunk => {
         const isProgress = relay.push(chunk)
         if (relay.isDone && !isSettled) {

@@ -30,6 +30,11 @@ export class StreamEndings {
   }
 
   get areComplete(): boolean {
-    return this.#open.size === 0 || this.#recent.some(frames => finishReason.test(frames.toString('latin1')))
+    return this.#open.size === 0 || this.hasPassedEnd
+  }
+
+  /** Whether one of the frames that passed unparsed was the end of its choice. */
+  get hasPassedEnd(): boolean {
+    return this.#recent.some(frames => finishReason.test(frames.toString('latin1')))
   }
 }

@@ -1,4 +1,4 @@
-import { choicesOf, hasContent, type Json } from '../domain/chat-event.ts'
+import { choicesOf, countPieces, hasContent, type Json } from '../domain/chat-event.ts'
 import { FrameSplitter, FrameTooLargeError, frameData } from '../domain/sse-frames.ts'
 import { formatUsage, type UsageTally } from '../domain/usage.ts'
 import { complete } from './envelope.ts'
@@ -65,6 +65,9 @@ export class StreamRelay {
   #mould: Json = {}
   #completesAll = false
   readonly #endings = new StreamEndings()
+  /** Pieces of output in frames that passed unparsed, and in those that were parsed. */
+  #passedPieces = 0
+  #parsedPieces = 0
   #state: 'head' | 'content' | 'done' = 'head'
 
   constructor(options: RelayOptions) {
@@ -79,6 +82,16 @@ export class StreamRelay {
   /** Whether the backend has said `[DONE]`, and so has the caller been told. */
   get isDone(): boolean {
     return this.#state === 'done'
+  }
+
+  /**
+   * Pieces of output so far: of each choice, events that bring some of it. llama-server sends one for each token. An engine
+   * that sends several tokens in one event, or tokens that show nothing yet, has written more: it is a lower bound.
+   */
+  get pieces(): number {
+    // The end of a choice is a frame without output, and looks like the others where it passes unparsed.
+    const passed = this.#endings.hasPassedEnd ? Math.max(0, this.#passedPieces - 1) : this.#passedPieces
+    return passed + this.#parsedPieces
   }
 
   /** Takes the next bytes; false where they are comments, which say that the server lives, not that it gets on. */
@@ -129,9 +142,12 @@ export class StreamRelay {
       if (!plain || at === -1) {
         pieces.push(frames.subarray(copied, start), this.#parse(frames.toString('utf8', start, end)))
         copied = end
-      } else if (this.#patch !== null) {
-        pieces.push(frames.subarray(copied, at), this.#patch.to)
-        copied = at + this.#patch.from.length
+      } else {
+        this.#passedPieces++
+        if (this.#patch !== null) {
+          pieces.push(frames.subarray(copied, at), this.#patch.to)
+          copied = at + this.#patch.from.length
+        }
       }
       start = end
     }
@@ -169,6 +185,7 @@ export class StreamRelay {
     const choices = choicesOf(event)
     if (choices.length === 0) return empty
     this.#endings.parsed(choices)
+    this.#parsedPieces += countPieces(event)
     if (this.#state === 'head' && hasContent(event)) this.#state = 'content'
     if ('model' in event) event['model'] = this.#options.model
     const shown = this.#options.look === undefined ? event : this.#options.look(event)

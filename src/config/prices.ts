@@ -1,9 +1,11 @@
+/** What models cost, and what the limits of tiers need beside them. */
+import { hasDiscovery } from './addresses.ts'
 import type { Findings } from './findings.ts'
 import type { Draft } from './references.ts'
 
 /** Prices hold from their day on, so the days have to rise; each is by token or by time. */
-export function checkPrices({ models }: Draft, findings: Findings): void {
-  for (const [name, model] of Object.entries(models ?? {})) {
+export function checkPrices(draft: Draft, findings: Findings): void {
+  for (const [name, model] of Object.entries(draft.models ?? {})) {
     let before = ''
     for (const [index, price] of (model?.prices ?? []).entries()) {
       const path = ['models', name, 'prices', index]
@@ -22,5 +24,38 @@ export function checkPrices({ models }: Draft, findings: Findings): void {
         findings.problem(path, { problem: 'The price has no amount.', fix: 'Add input and output, or perSecond.' })
       }
     }
+  }
+  checkSpendLimits(draft, findings)
+}
+
+/** A spend limit does not hold for what costs nothing, which is no mistake but easily overlooked. */
+function checkSpendLimits(draft: Draft, findings: Findings): void {
+  const limited = Object.entries(draft.tiers ?? {}).flatMap(([name, tier]) =>
+    Object.keys(tier?.spendLimits ?? {}).length > 0 ? [name] : [],
+  )
+  const [first] = limited
+  if (first === undefined) return
+  const whose = `the spend limits of ${limited.join(', ')}`
+  for (const [name, model] of Object.entries(draft.models ?? {})) {
+    // Prices that are there but wrong have been complained about.
+    if (findings.isWritten(['models', name, 'prices', 0]) || (model?.prices?.length ?? 0) > 0) continue
+    findings.warn(['models', name], `has no price: its use costs nothing under ${whose}`)
+  }
+  if (hasDiscovery(draft)) {
+    findings.warn(
+      ['tiers', first, 'spendLimits'],
+      `does not count models that backends list by themselves: they have no price`,
+    )
+  }
+}
+
+/** A burst is one of requests per minute, so there have to be such. */
+export function checkTierLimits({ tiers }: Draft, findings: Findings): void {
+  for (const [name, tier] of Object.entries(tiers ?? {})) {
+    if (tier?.limits?.burst === undefined) continue
+    const path = ['tiers', name, 'limits']
+    if (tier.limits.requestsPerMinute !== undefined || findings.isWritten([...path, 'requestsPerMinute'])) continue
+    const problem = 'It counts requests per minute, and those are not limited.'
+    findings.problem([...path, 'burst'], { problem, fix: 'Add requestsPerMinute beside it, or remove it.' })
   }
 }

@@ -6,7 +6,7 @@ import { collectInto, type Findings } from './findings.ts'
 import { checkIssuers } from './issuers.ts'
 import { checkModels } from './models.ts'
 import { dotted } from './place.ts'
-import { checkPrices } from './prices.ts'
+import { checkPrices, checkTierLimits } from './prices.ts'
 import type { Resolution } from './resolve.ts'
 import type { Resolved } from './resolved.ts'
 import { headerFault, weaknessOf } from './secrets.ts'
@@ -35,6 +35,7 @@ export function checkReferences(resolved: Record<string, unknown>, run: Resoluti
   checkBackends(draft, findings)
   checkModels(draft, findings)
   checkPrices(draft, findings)
+  checkTierLimits(draft, findings)
   checkEngine(draft, findings)
 }
 

@@ -2,6 +2,7 @@
 import type { Limits } from '../schemas/admin/limits.ts'
 import type { ScopeName } from '../schemas/config/tiers.ts'
 import { coversPattern, type Grant } from './key-grant.ts'
+import { parseUsd } from './money.ts'
 
 /** What a tier lets its callers do beside the limits; what is absent is not limited. The longest waits are privileges. */
 export interface Privileges {
@@ -109,9 +110,6 @@ function isWider(left: Limit, right: Limit): boolean {
 }
 
 /** A count as it is, money in nano-USD, null for no limit. */
-function boundOf(limit: Limit): bigint | null {
-  if (limit === null || limit === undefined) return null
-  if (typeof limit === 'number') return BigInt(limit)
-  const [whole = '0', fraction = ''] = limit.split('.')
-  return BigInt(whole + fraction.padEnd(9, '0'))
+function boundOf(limit: Limit): number | null {
+  return typeof limit === 'string' ? parseUsd(limit) : (limit ?? null)
 }

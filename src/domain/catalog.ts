@@ -1,4 +1,5 @@
 import type { EndpointName } from '../schemas/config/models.ts'
+import type { Price } from './price.ts'
 
 /** A model on one backend. */
 export interface Target {
@@ -19,6 +20,10 @@ export interface Model {
   readonly contextLength: number | null
   readonly maxOutputTokens: number
   readonly promptCache: 'shared' | 'account'
+  /** What one image counts when tokens are reserved. */
+  readonly imageTokens: number
+  /** In the order of their days; none where its use costs nothing. */
+  readonly prices: readonly Price[]
   readonly targets: readonly Target[]
 }
 
@@ -50,6 +55,9 @@ export class Catalog {
 
 const discoveredEndpoints: ReadonlySet<EndpointName> = new Set(['chat', 'completions', 'embeddings'])
 
+/** Of models that the configuration does not name. */
+export const defaultImageTokens = 1024
+
 /** Discovered models are bounded: a backend's list is its own word. */
 const maxDiscovered = 1000
 
@@ -77,6 +85,8 @@ export function buildCatalog(
         contextLength: smaller(sister?.contextLength ?? null, contextLength),
         maxOutputTokens: 4096,
         promptCache: 'shared',
+        imageTokens: defaultImageTokens,
+        prices: [],
         targets: [...(sister?.targets ?? []), target],
       })
     }

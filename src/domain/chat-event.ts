@@ -18,17 +18,22 @@ export function choicesOf(event: Json): readonly Json[] {
  * ended. The first event, which only says who speaks, is not content: until content comes another backend may take over.
  */
 export function hasContent(event: Json): boolean {
-  return choicesOf(event).some(choice => {
-    if (isText(choice['text']) || isText(choice['finish_reason'])) return true
-    const { delta } = choice
-    if (!isObject(delta)) return false
-    const { tool_calls: toolCalls } = delta
-    return (
-      isText(delta['content']) ||
-      isText(delta['reasoning_content']) ||
-      isText(delta['reasoning']) ||
-      isText(delta['refusal']) ||
-      (Array.isArray(toolCalls) && toolCalls.length > 0)
-    )
-  })
+  return choicesOf(event).some(choice => isText(choice['finish_reason']) || hasOutput(choice))
+}
+
+/** The choices of an event that bring something the model has written. */
+export const countPieces = (event: Json): number => choicesOf(event).filter(hasOutput).length
+
+function hasOutput(choice: Json): boolean {
+  if (isText(choice['text'])) return true
+  const { delta } = choice
+  if (!isObject(delta)) return false
+  const { tool_calls: toolCalls } = delta
+  return (
+    isText(delta['content']) ||
+    isText(delta['reasoning_content']) ||
+    isText(delta['reasoning']) ||
+    isText(delta['refusal']) ||
+    (Array.isArray(toolCalls) && toolCalls.length > 0)
+  )
 }

@@ -1,4 +1,5 @@
 import type { ScopeName } from '../schemas/config/tiers.ts'
+import type { LimitSet } from './limit.ts'
 
 /** `admin-key` is the preset one, `token` one of our own for a key, `jwt` one of a configured issuer. */
 export type CredentialKind = 'admin-key' | 'key' | 'token' | 'jwt'
@@ -16,6 +17,8 @@ export interface Principal {
   readonly scopes: ReadonlySet<ScopeName>
   /** Model names or globs; `*` allows all. */
   readonly models: readonly string[]
+  /** The same object for whatever proves the same key, as long as what the database says of it is believed. */
+  readonly limits: LimitSet
   /** When what it was proved by ends by itself, or null where that does not. */
   readonly expiresAtMs: number | null
 }

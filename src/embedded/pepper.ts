@@ -39,12 +39,16 @@ function peppersOf(text: string, { previousKeyPeppers: former, keyPepperVersion 
   return { current, byVersion }
 }
 
+interface PepperConfig extends Pick<Config, 'auth'> {
+  readonly stores: Pick<Config['stores'], 'databaseUrl' | 'dataDir'>
+}
+
 /**
  * The secrets that key the digests of API keys: from the configuration, else the one in `<dataDir>/pepper`, which is
  * made on first start when the database is embedded. Throws an error that says what to set when there is neither:
  * replicas that share a database must share the pepper, so none can make its own.
  */
-export function loadPeppers(config: Pick<Config, 'stores' | 'auth'>): Peppers {
+export function loadPeppers(config: PepperConfig): Peppers {
   const { keyPepper } = config.auth
   if (keyPepper !== undefined) {
     if (keyPepper.length < minLength) throw new Error(`WEIR_KEY_PEPPER needs at least ${minLength} characters`)

@@ -10,16 +10,42 @@ const dataKeywords = new Set(['const', 'default', 'enum', 'example', 'examples']
 
 const header = (description: string, schema: Json) => ({ description, schema })
 
+const count = { type: 'string', pattern: '^[0-9]+$' } as const
+const goDuration = { type: 'string', pattern: '^([0-9]+ms|([0-9]+h)?([0-9]+m)?[0-9]+s)$' } as const
+/** A list of the structured fields of RFC 9651: a name in quotes, and whole numbers by letter. */
+const namedNumbers = (...letters: readonly string[]) => {
+  const one = `"[a-z-]+"${letters.map(letter => `;${letter}=[0-9]+`).join('')}`
+  return { type: 'string', pattern: `^${one}(, ${one})*$` }
+}
+
+/** What every answer that follows a reservation says, where the caller has rates. */
+const limitHeaders = {
+  'x-ratelimit-limit-requests': header('The most requests at once, of the rate that has fewest left.', count),
+  'x-ratelimit-remaining-requests': header('What is left of it, without this request.', count),
+  'x-ratelimit-reset-requests': header('When it is whole again: `12ms`, `1s`, `6m0s`.', goDuration),
+  'x-ratelimit-limit-tokens': header('The most tokens at once, of the rate that has fewest left.', count),
+  'x-ratelimit-remaining-tokens': header('What is left of it, without all that this request may take.', count),
+  'x-ratelimit-reset-tokens': header('When it is whole again: `12ms`, `1s`, `6m0s`.', goDuration),
+  'ratelimit-policy': header(
+    'Every rate of the account, and of the key with `key-` before its name: at most `q` at once, in a window of `w` seconds.',
+    namedNumbers('q', 'w'),
+  ),
+  ratelimit: header(
+    'The same rates: `r` is left, and all of it is there again in `t` seconds.',
+    namedNumbers('r', 't'),
+  ),
+} as const
+const limitHeaderNames = Object.keys(limitHeaders) as (keyof typeof limitHeaders)[]
+/** Of an inference, what can be answered once its reservation has been decided on; the others are refused before. */
+const reservedStatuses: ReadonlySet<number> = new Set([200, 400, 429, 500, 502, 503, 504])
+
 /** What answers carry beside their bodies; see `headersOf`. */
 const responseHeaders = {
   'x-request-id': header('Ours, for support; the same that our log has.', {
     type: 'string',
     pattern: '^req_[0-9a-f]{32}$',
   }),
-  'openai-processing-ms': header('From the request to the head of the answer, in milliseconds.', {
-    type: 'string',
-    pattern: '^[0-9]+$',
-  }),
+  'openai-processing-ms': header('From the request to the head of the answer, in milliseconds.', count),
   'x-weir-ignored-fields': header('Fields of the request that were dropped: at most five, comma separated.', {
     type: 'string',
     pattern: '^[a-z_]{1,40}(, [a-z_]{1,40}){0,4}$',
@@ -27,9 +53,10 @@ const responseHeaders = {
   'idempotent-replayed': header('The record is the one that an earlier request with this Idempotency-Key made.', {
     const: 'true',
   }),
-  'retry-after': header('How long to wait, in whole seconds.', { type: 'string', pattern: '^[0-9]+$' }),
-  'retry-after-ms': header('The same in milliseconds.', { type: 'string', pattern: '^[0-9]+$' }),
+  'retry-after': header('How long to wait, in whole seconds.', count),
+  'retry-after-ms': header('The same in milliseconds.', count),
   'x-should-retry': header('`false` where trying again by itself would be of no use.', { const: 'false' }),
+  ...limitHeaders,
 } as const
 
 /** Gives a document its components: the schemas that have a `title`, and the headers. Throws if two share a title. */
@@ -98,6 +125,11 @@ function finishOperation(operation: unknown, schemas: ReadonlyMap<string, unknow
 }
 
 function headersOf(status: number, operation: Json): (keyof typeof responseHeaders)[] {
+  const isReserved = hasTag(operation, 'Inference') && reservedStatuses.has(status)
+  return [...ownHeadersOf(status, operation), ...(isReserved ? limitHeaderNames : [])]
+}
+
+function ownHeadersOf(status: number, operation: Json): (keyof typeof responseHeaders)[] {
   // What never was a whole request has no id.
   if (status === 408 || status === 431) return []
   const always = ['x-request-id', 'openai-processing-ms'] as const

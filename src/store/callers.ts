@@ -14,7 +14,7 @@ export async function findKey(
     sql<KeyStanding[]>`
       select k.public_id as "publicId", k.digest, to_json(k.scopes) as scopes, to_json(k.models) as models, k.expires_at as "expiresAt",
              k.revoked_at as "revokedAt", a.id as "accountId", a.name as "accountName",
-             a.status as "accountStatus", a.tier
+             a.status as "accountStatus", a.tier, a.limits as "accountLimits", k.limits as "keyLimits"
       from api_keys k join accounts a on a.id = k.account_id
       where k.public_id = ${publicId}`,
     timeoutMs,
@@ -29,7 +29,8 @@ export async function findIdentity(
 ): Promise<AccountStanding | null> {
   const [account] = await withDeadline(
     sql<AccountStanding[]>`
-      select a.id as "accountId", a.name as "accountName", a.status as "accountStatus", a.tier
+      select a.id as "accountId", a.name as "accountName", a.status as "accountStatus", a.tier,
+             a.limits as "accountLimits"
       from account_identities i join accounts a on a.id = i.account_id
       where i.issuer = ${issuer} and i.subject = ${subject}`,
     timeoutMs,

@@ -24,7 +24,7 @@ const lockPatienceMs = 3000
 const closeTimeoutMs = 5000
 
 /** Neither connects nor starts anything before the first call. Throws DataDirBusyError when the folder is in use. */
-export async function openDatabase(stores: Config['stores']): Promise<Database> {
+export async function openDatabase(stores: Pick<Config['stores'], 'databaseUrl' | 'dataDir'>): Promise<Database> {
   return stores.databaseUrl === undefined ? await openEmbedded(stores.dataDir) : openServer(stores.databaseUrl)
 }
 

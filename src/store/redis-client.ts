@@ -19,7 +19,9 @@ export function connectRedis(url: string, use: RedisUse = {}): Redis {
     // What was sent may have been done: nothing is sent twice.
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
-    enableAutoPipelining: true,
+    // Automatic pipelines wait for one another: with a Redis some milliseconds away a command would take two round trips, and
+    // behind a frozen one two timeouts. Commands of one turn are written together without them, and cost no more.
+    enableAutoPipelining: false,
     retryStrategy: attempt => Math.min(50 * 2 ** Math.min(attempt, 5), 1000) * (0.5 + Math.random() / 2),
     // After a failover the old primary answers READONLY until it is left.
     reconnectOnError: error => error.message.startsWith('READONLY'),

@@ -20,9 +20,15 @@ test('a verified token is not verified again, unless the key that signed it may 
   })
   const callers = new Callers({
     ttlMs: 30_000,
-    tiers: { free: { scopes: ['chat'], models: ['*'] } },
+    tiers: { free: { scopes: ['chat'], models: ['*'], limits: {}, quotas: {}, spendLimits: {} } },
     findKey: async () => null,
-    findIdentity: async () => ({ accountId: 'a', accountName: 'acme', accountStatus: 'active', tier: 'free' }),
+    findIdentity: async () => ({
+      accountId: 'a',
+      accountName: 'acme',
+      accountStatus: 'active',
+      tier: 'free',
+      accountLimits: {},
+    }),
   })
   const authenticator = new Authenticator({
     callers,

@@ -4,7 +4,13 @@ import { Callers } from '../../src/auth/callers.ts'
 import type { IdentityProof, KeyProof, TokenProof } from '../../src/domain/proof.ts'
 import type { AccountStanding, KeyStanding } from '../../src/domain/standing.ts'
 
-const account: AccountStanding = { accountId: 'a', accountName: 'acme', accountStatus: 'active', tier: 'free' }
+const account: AccountStanding = {
+  accountId: 'a',
+  accountName: 'acme',
+  accountStatus: 'active',
+  tier: 'free',
+  accountLimits: { requests_per_day: 9 },
+}
 const digest = Buffer.alloc(32, 1)
 const key: KeyStanding = {
   ...account,
@@ -12,6 +18,7 @@ const key: KeyStanding = {
   digest,
   scopes: null,
   models: null,
+  keyLimits: { requests_in_flight: 1 },
   expiresAt: null,
   revokedAt: null,
 }
@@ -29,13 +36,21 @@ const byIdentity: IdentityProof = {
 }
 const proofs = [byKey, byToken, byIdentity]
 
+const tierOf = (requestsPerMinute: number) => ({
+  scopes: ['chat', 'models'] as const,
+  models: ['*'],
+  limits: { requestsPerMinute },
+  quotas: {},
+  spendLimits: {},
+})
+
 /** Callers whose database says what `stored` holds at the moment. */
 function build() {
   const stored: { key: KeyStanding | null; account: AccountStanding | null } = { key, account }
   let asked = 0
   const callers = new Callers({
     ttlMs: 30_000,
-    tiers: { free: { scopes: ['chat', 'models'], models: ['*'] } },
+    tiers: { free: tierOf(5), gold: tierOf(50) },
     findKey: async id => {
       asked += 1
       return id === 'the-key' ? stored.key : null
@@ -113,4 +128,45 @@ test('a change of the key ends key and token, one of the account all three, and 
   const before = asked()
   for (const proof of proofs) assert.equal(await callers.resolve(proof, 'req_1'), null)
   assert.equal(asked() - before, 3)
+})
+
+test('a key and all its tokens have one set of limits, as long as what the database says of them is believed', async () => {
+  const { callers } = build()
+  const another: TokenProof = { ...byToken }
+  const [first, ...others] = [byKey, byToken, another].map(proof => callers.resolve(proof, 'req_1'))
+  const limits = (await first)?.limits
+  assert.deepEqual(
+    limits?.limits.map(({ of, name, size }) => [of, name, size]),
+    [
+      ['account', 'requests_per_minute', 5],
+      ['account', 'requests_per_day', 9],
+      ['key', 'requests_in_flight', 1],
+    ],
+  )
+  assert.equal(limits?.keyId, 'the-key')
+  for (const other of others) assert.equal((await other)?.limits, limits)
+  for (const proof of [byKey, byToken, another]) assert.equal(callers.peek(proof, Date.now())?.limits, limits)
+  callers.forget({ kind: 'key', id: 'the-key' })
+  assert.equal((await callers.resolve(byKey, 'req_1'))?.limits, limits, 'the same record is the same standing')
+})
+
+test('a change of the limits is a set of its own', async () => {
+  const { callers, stored } = build()
+  const before = (await callers.resolve(byKey, 'req_1'))?.limits
+  stored.key = { ...key, keyLimits: {} }
+  callers.forget({ kind: 'key', id: 'the-key' })
+  const after = (await callers.resolve(byKey, 'req_1'))?.limits
+  assert.equal(after?.limits.length, 2)
+  assert.notEqual(after?.fingerprint, before?.fingerprint)
+})
+
+test('a tier that a JWT gives has limits of its own, one set for all its tokens', async () => {
+  const { callers } = build()
+  const limitsOf = async (tier: string | null) => (await callers.resolve({ ...byIdentity, tier }, 'req_1'))?.limits
+  const [own, golden] = [await limitsOf(null), await limitsOf('gold')]
+  assert.deepEqual([own?.tier, own?.limits[0]?.size], ['free', 5])
+  assert.deepEqual([golden?.tier, golden?.limits[0]?.size], ['gold', 50])
+  assert.equal(await limitsOf('free'), own)
+  assert.equal(await limitsOf('gold'), golden)
+  assert.equal(own?.keyId, null)
 })

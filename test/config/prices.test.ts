@@ -1,4 +1,6 @@
-import { models, testProblems } from './load.ts'
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { load, models, testProblems } from './load.ts'
 
 testProblems({
   'prices that do not rise by day': {
@@ -47,4 +49,62 @@ testProblems({
     problem: /not a date/,
     fix: /2026-01-31/,
   },
+  'a price by the second that could not be added up': {
+    yaml: models(
+      '  m:\n    targets: [{ backend: a }]\n    prices: [{ from: 2026-02-01, perSecond: "9000000.000000001" }]\n',
+    ),
+    where: 'weir.yaml:5:45',
+    key: 'models.m.prices[0].perSecond',
+    problem: /more than can be counted exactly/,
+    fix: /at most 9000000/,
+  },
+  'a spend limit of more than 9 million USD, by the least there is': {
+    yaml: 'tiers:\n  free:\n    spendLimits: { perDay: "9000000.000000001", perMonth: "9000000" }\n',
+    where: 'weir.yaml:3:28',
+    key: 'tiers.free.spendLimits.perDay',
+    problem: /9000000\.000000001 is more than can be counted exactly/,
+    fix: /at most 9000000/,
+  },
+  'a burst of requests that are not limited': {
+    yaml: 'tiers:\n  free: { limits: { burst: 20, tokensPerMinute: 5 } }\n',
+    where: 'weir.yaml:2:28',
+    key: 'tiers.free.limits.burst',
+    problem: /requests per minute, and those are not limited/,
+    fix: /Add requestsPerMinute/,
+  },
+  'a burst of requests whose rate is wrong, which is all there is to say': {
+    yaml: 'tiers:\n  free: { limits: { burst: 20, requestsPerMinute: -1 } }\n',
+    where: 'weir.yaml:2:51',
+    key: 'tiers.free.limits.requestsPerMinute',
+    problem: /-1 is not from 0/,
+    fix: /whole number/,
+  },
+  'a burst of nothing': {
+    yaml: 'tiers:\n  free: { limits: { burst: 0, requestsPerMinute: 1 } }\n',
+    where: 'weir.yaml:2:28',
+    key: 'tiers.free.limits.burst',
+    problem: /0 is not from 1/,
+    fix: /whole number/,
+  },
+})
+
+const twoModels = models(
+  '  m: { targets: [{ backend: a }] }\n  n: { targets: [{ backend: b }], prices: [{ from: 2026-02-01, input: "1" }] }\n',
+)
+
+test('a model without a price beside a spend limit is a warning, one for each', t => {
+  const limited = 'tiers: { free: { spendLimits: { perDay: "1" } }, gold: { spendLimits: { perMonth: "2" } } }\n'
+  assert.deepEqual(load(t, { yaml: twoModels + limited }).warnings, [
+    'weir.yaml:3: models.m has no price: its use costs nothing under the spend limits of free, gold',
+  ])
+  for (const tiers of ['', 'tiers: { free: { spendLimits: {} } }\n'])
+    assert.deepEqual(load(t, { yaml: twoModels + tiers }).warnings, [])
+})
+
+test('models that backends list have no price either', t => {
+  const yaml =
+    'backends: { a: { url: "http://a", discover: true } }\ntiers: { free: { spendLimits: { perDay: "1" } } }\n'
+  assert.deepEqual(load(t, { yaml }).warnings, [
+    'weir.yaml:2: tiers.free.spendLimits does not count models that backends list by themselves: they have no price',
+  ])
 })

@@ -11,6 +11,8 @@ const model = (id: string, aliases: string[] = []): Model => ({
   contextLength: null,
   maxOutputTokens: 100,
   promptCache: 'shared',
+  imageTokens: 7,
+  prices: [],
   targets: [{ backend: 'a', model: id, weight: 1, endpoints: new Set(['chat']) }],
 })
 const offers = (backend: string, ...ids: string[]) => ({

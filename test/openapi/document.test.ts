@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { promisify } from 'node:util'
 import { Ajv2020 } from 'ajv/dist/2020.js'
+import { limitExamples } from '../../src/schemas/limit-examples.ts'
 import { buildGateway } from '../support/gateway.ts'
 import { startScriptedBackend } from '../support/scripted-backend.ts'
 import { makeTempDir } from '../support/temp-dir.ts'
@@ -21,7 +22,13 @@ interface Operation {
   readonly summary?: string
   readonly security?: readonly object[]
   readonly requestBody?: { readonly content: Record<string, { schema: object; example?: object; examples?: object }> }
-  readonly responses: Record<string, { description: string; content?: Record<string, { schema: { $ref?: string } }> }>
+  readonly responses: Record<string, Response>
+}
+
+interface Response {
+  readonly description: string
+  readonly content?: Record<string, { schema: { $ref?: string }; examples?: Record<string, { value: object }> }>
+  readonly headers?: Record<string, object>
 }
 
 interface Document {
@@ -97,6 +104,7 @@ test('every operation has a name, a tag, a summary, its errors and, where it nee
       'post /v1/embeddings: createEmbedding',
       'get /v1/models: listModels',
       'get /v1/models/{id}: retrieveModel',
+      'get /v1/usage/limits: listLimits',
     ],
   )
   for (const { name, path, operation } of operations) {
@@ -133,6 +141,46 @@ test('streams are documented beside whole answers', async t => {
     assert.deepEqual(Object.keys(content), ['application/json', 'text/event-stream'])
     const event = content['text/event-stream']?.schema as { anyOf: object[] }
     assert.deepEqual(event.anyOf, [{ $ref: `#/components/schemas/${chunk}` }, { $ref: '#/components/schemas/Error' }])
+  }
+})
+
+const limitHeaders = new Set([
+  'ratelimit',
+  'ratelimit-policy',
+  ...['requests', 'tokens'].flatMap(unit => [
+    `x-ratelimit-limit-${unit}`,
+    `x-ratelimit-remaining-${unit}`,
+    `x-ratelimit-reset-${unit}`,
+  ]),
+])
+
+test('what can be answered after a reservation says what is left, and nothing else does', async t => {
+  const { paths } = await fetchDocument(t)
+  for (const [path, methods] of Object.entries(paths)) {
+    for (const { tags, responses } of Object.values(methods)) {
+      for (const [status, { headers = {} }] of Object.entries(responses)) {
+        const named = Object.keys(headers).filter(name => name.includes('ratelimit'))
+        const isReserved = tags?.includes('Inference') && /^(200|400|429|50[0234])$/.test(status)
+        assert.deepEqual(new Set(named), isReserved ? limitHeaders : new Set(), `${path} ${status}`)
+      }
+    }
+  }
+})
+
+test('a 429 says what it is about: of inferences each case, of all others the address', async t => {
+  const { paths, components } = await fetchDocument(t)
+  const ajv = new Ajv2020({ strict: false })
+  const isError = ajv.compile(components.schemas['Error'] ?? {})
+  for (const [path, methods] of Object.entries(paths)) {
+    for (const { tags, responses } of Object.values(methods)) {
+      const refused = responses['429']
+      if (refused === undefined) continue
+      assert.match(refused.description, /address/, path)
+      const { examples = {} } = refused.content?.['application/json'] ?? {}
+      const names = tags?.includes('Inference') ? Object.keys(limitExamples) : []
+      assert.deepEqual(Object.keys(examples), names, path)
+      for (const { value } of Object.values(examples)) assert.ok(isError(value), ajv.errorsText(isError.errors))
+    }
   }
 })
 

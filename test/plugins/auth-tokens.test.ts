@@ -58,7 +58,9 @@ test('a JWT is the account that its claim names, with what issuer and tier allow
   const exp = Math.ceil(Date.now() / 1000) + 300
   const { statusCode, body } = await get(app, '/chat', jwt({ sub: 'user-1', exp }))
   assert.equal(statusCode, 200)
-  assert.deepEqual(JSON.parse(body), {
+  const { limits, ...principal } = JSON.parse(body)
+  assert.deepEqual([limits.accountId, limits.keyId, limits.tier, limits.limits[0].size], [id, null, 'premium', 600])
+  assert.deepEqual(principal, {
     accountId: id,
     accountName: 'acme',
     credential: 'jwt',

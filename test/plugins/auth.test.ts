@@ -32,7 +32,12 @@ test('a key by each of its carriers is its principal', async t => {
   for (const headers of [bearer(key), { authorization: `bearer ${key}` }, { 'x-api-key': key }, { 'api-key': key }]) {
     const response = await get(app, '/chat', headers)
     assert.equal(response.statusCode, 200)
-    assert.deepEqual(response.json(), {
+    const { limits, ...principal } = response.json()
+    assert.deepEqual(
+      [limits.keyId, limits.limits[0].name, limits.limits[0].size],
+      [idOf(key), 'requests_per_minute', 60],
+    )
+    assert.deepEqual(principal, {
       accountId: account.id,
       accountName: 'acme',
       credential: 'key',

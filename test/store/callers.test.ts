@@ -17,7 +17,15 @@ const conformance: Record<string, (sql: Sql) => Promise<void>> = {
   'a key is found with what its account says': async sql => {
     const { key: _, ...identity } = makeApiKey(peppers)
     const expiresAt = new Date('2030-01-02T03:04:05.678Z')
-    const row = { name: 'a key', scopes: ['chat', 'admin'] as const, models: ['llama-*', 'a,"b\\{}'], expiresAt }
+    const row = {
+      name: 'a key',
+      scopes: ['chat', 'admin'] as const,
+      models: ['llama-*', 'a,"b\\{}'],
+      expiresAt,
+      limits: { requests_per_minute: 3, spend_per_day: '0.5' },
+    }
+    await sql`update accounts set limits = ${sql.json({ tokens_per_day: null, spend_per_month: '9000000' })}
+              where id = ${defaultAccount.id}`
     await insertKey(sql, { ...identity, ...row, accountId: defaultAccount.id, createdAt: new Date() })
     const found = await findKey(sql, identity.publicId)
     assert.deepEqual(found && { ...found, digest: Buffer.from(found.digest) }, {
@@ -31,7 +39,10 @@ const conformance: Record<string, (sql: Sql) => Promise<void>> = {
       accountName: 'default',
       accountStatus: 'active',
       tier: 'enterprise',
+      accountLimits: { tokens_per_day: null, spend_per_month: '9000000' },
+      keyLimits: { requests_per_minute: 3, spend_per_day: '0.5' },
     })
+    await sql`update accounts set limits = '{}' where id = ${defaultAccount.id}`
   },
 
   'a key that is not there is not found, whatever is asked for': async sql => {
@@ -41,14 +52,21 @@ const conformance: Record<string, (sql: Sql) => Promise<void>> = {
   'an identity is issuer and subject together, each to the letter': async sql => {
     const ids = [makeTimeOrderedId(1), makeTimeOrderedId(2)] as const
     for (const [index, id] of ids.entries())
-      await sql`insert into accounts (id, name, tier) values (${id}, ${`tenant ${index}`}, 'free')`
+      await sql`insert into accounts (id, name, tier, limits)
+                values (${id}, ${`tenant ${index}`}, 'free', ${sql.json({ requests_per_day: index })})`
     await sql`insert into account_identities ${sql([
       { issuer, subject: 'same', account_id: ids[0] },
       { issuer: 'https://other.example.com/', subject: 'same', account_id: ids[1] },
     ])}`
     assert.equal((await findIdentity(sql, { issuer, subject: 'same' }))?.accountId, ids[0])
     const other = await findIdentity(sql, { issuer: 'https://other.example.com/', subject: 'same' })
-    assert.deepEqual(other, { accountId: ids[1], accountName: 'tenant 1', accountStatus: 'active', tier: 'free' })
+    assert.deepEqual(other, {
+      accountId: ids[1],
+      accountName: 'tenant 1',
+      accountStatus: 'active',
+      tier: 'free',
+      accountLimits: { requests_per_day: 1 },
+    })
     for (const subject of ['Same', 'same ', '', "' or 1=1 --"])
       assert.equal(await findIdentity(sql, { issuer, subject }), null)
     assert.equal(await findIdentity(sql, { issuer: issuer.slice(0, -1), subject: 'same' }), null)

@@ -58,6 +58,8 @@ conform('keys', {
       accountName: 'default',
       accountStatus: 'active',
       tier: 'enterprise',
+      accountLimits: {},
+      keyLimits: {},
     })
     const [{ metadata } = { metadata: null }] = await sql`select metadata from api_keys`
     assert.deepEqual(metadata, { a: '1' })

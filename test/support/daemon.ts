@@ -36,6 +36,7 @@ export interface DaemonOptions {
   stopSignal: NodeJS.Signals
   url: (port: number) => string
   owner?: { uid: number; gid: number } | undefined
+  env?: Readonly<Record<string, string>>
 }
 
 interface Running {
@@ -109,7 +110,7 @@ async function launch(options: DaemonOptions, port: number, onOutput: OnOutput):
     stdio: ['ignore', 'pipe', 'pipe'],
     ...options.owner,
     // The caller's PG* and LC_* variables are none of this server's business.
-    env: { PATH: process.env['PATH'], LC_ALL: 'C' },
+    env: { PATH: process.env['PATH'], LC_ALL: 'C', ...options.env },
   })
   const exited = new Promise(resolve => child.once('close', resolve))
   const { promise: ready, resolve, reject } = Promise.withResolvers<void>()

@@ -43,6 +43,14 @@ export interface GatewayOptions {
 }
 
 const MAX_LAST_WORDS_MS = 1_000
+/** On loopback, and without the flood guard: tests ask more in a minute than any caller, and much of it is wrong. */
+const quiet = {
+  HOST: '127.0.0.1',
+  PORT: '0',
+  LOG_LEVEL: 'info',
+  FLOOD_GUARD_REQUESTS: '0',
+  FLOOD_GUARD_FAILURES: '0',
+}
 const SERVER = fileURLToPath(new URL('../../src/server.ts', import.meta.url))
 
 /** Starts a gateway on a free port and waits until its log says `listening`. It is killed when the test ends. */
@@ -90,7 +98,7 @@ async function spawnGateway(
     cwd: folder,
     stdio: ['ignore', 'pipe', 'pipe'],
     // Nothing of the machine's own settings: a DATABASE_URL or NODE_OPTIONS in a shell must not decide a test.
-    env: { PATH: process.env['PATH'], HOME: folder, HOST: '127.0.0.1', PORT: '0', LOG_LEVEL: 'info', ...env },
+    env: { PATH: process.env['PATH'], HOME: folder, ...quiet, ...env },
   })
   const exit = new Promise<Exit>((resolve, reject) => {
     child.once('error', reject)

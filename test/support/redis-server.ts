@@ -13,6 +13,8 @@ export const REDIS_DATABASES = 10_000
 export interface RedisOptions {
   /** More command line, as `['--maxmemory', '10mb']`. */
   args?: string[]
+  /** More environment, as a library that is loaded first. */
+  env?: Readonly<Record<string, string>>
 }
 
 /** A Redis of the test's own, for what the shared one must not suffer: FLUSHALL, SCRIPT FLUSH, CLIENT PAUSE, kill, freeze. */
@@ -23,7 +25,7 @@ export async function startRedis(t: TestContext, options: RedisOptions = {}): Pr
 }
 
 /** Starts a Redis on a free port of 127.0.0.1 that writes nothing to disk (so a restart forgets). */
-export async function startRedisServer({ args = [] }: RedisOptions = {}): Promise<Daemon> {
+export async function startRedisServer({ args = [], env = {} }: RedisOptions = {}): Promise<Daemon> {
   const command = findRedis() ?? installRedis()
   const folder = await mkdtemp(join(tmpdir(), 'weir-test-redis-'))
   try {
@@ -31,6 +33,7 @@ export async function startRedisServer({ args = [] }: RedisOptions = {}): Promis
       name: 'Redis',
       folder,
       command,
+      env,
       args: port => [
         ...['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--save', '', '--appendonly', 'no'],
         ...['--enable-debug-command', 'local', '--databases', String(REDIS_DATABASES), ...args],

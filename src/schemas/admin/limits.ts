@@ -2,8 +2,6 @@
 import { NullableInteger, NullableText } from '../fields.ts'
 import { type Static, Type } from '../typebox.ts'
 
-const pending = 'Kept and checked, but not obeyed yet: the limiter is still to come.'
-
 const counts = {
   requests_per_minute: 'Requests a minute, refilled evenly.',
   tokens_per_minute: 'Tokens a minute, in and out, refilled evenly.',
@@ -43,7 +41,8 @@ export const AccountLimitsSchema = Type.Object(
   {
     title: 'AccountLimits',
     additionalProperties: false,
-    description: `What differs from the limits of the account's tier; null is without limit. ${pending}`,
+    description:
+      "What differs from the limits of the account's tier; null is without limit. Where it has requests_per_minute, the tier's burst does not count.",
   },
 )
 
@@ -58,7 +57,7 @@ export const KeyLimitsSchema = Type.Object(
   {
     title: 'KeyLimits',
     additionalProperties: false,
-    description: `Of the key's own, beside the account's: the tighter one holds. ${pending}`,
+    description: "Of the key's own, beside the account's: both hold, so a key can only be narrower.",
   },
 )
 

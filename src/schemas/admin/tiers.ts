@@ -20,12 +20,15 @@ export const TierViewSchema = Type.Object(
         requests_in_flight: Count,
         burst: Count,
       },
-      { description: 'Rates over a window; what is absent is not limited. Not obeyed yet.' },
+      {
+        description:
+          'Rates over a window, of an account with all its keys; what is absent is not limited. burst is how many requests per minute can be saved up.',
+      },
     ),
-    quotas: Type.Object({ tokens_per_month: Count }, { description: 'A total per period. Not obeyed yet.' }),
+    quotas: Type.Object({ tokens_per_month: Count }, { description: 'A total per calendar period, UTC.' }),
     spend_limits: Type.Object(
       { per_day: Type.Optional(Type.String()), per_month: Type.Optional(Type.String()) },
-      { description: 'USD per period, as decimal text. Not obeyed yet.' },
+      { description: 'USD per calendar period, UTC, as decimal text.' },
     ),
     max_tokens: Type.Object({ default: Count, cap: Count }, { description: 'Output tokens of one answer.' }),
     priority: Type.Integer({ description: 'Higher goes first when requests queue. Not obeyed yet.' }),

@@ -57,7 +57,11 @@ const PriceSchema = Type.Object(
     ),
     output: Type.Optional(MoneySchema({ decimals: 6, description: 'USD per million output tokens.' })),
     perSecond: Type.Optional(
-      MoneySchema({ decimals: 9, description: 'USD per second of backend time, instead of per token.' }),
+      MoneySchema({
+        decimals: 9,
+        description: 'USD per second of backend time, instead of per token.',
+        'x-weir-most': '9000000',
+      }),
     ),
   },
   { additionalProperties: false, description: 'What it costs from a day on.' },
@@ -100,12 +104,10 @@ export const ModelSchema = Type.Object(
       maximum: 1_000_000,
       default: 1024,
       description: 'What one image counts when tokens are reserved.',
-      pending: 'limits',
     }),
     prices: Type.Array(PriceSchema, {
       default: [],
-      description: 'Newest last; each holds from its date on.',
-      pending: 'ledger',
+      description: 'Newest last; each holds from its day on. Spend limits count by them.',
     }),
     revision: Type.Optional(
       Type.String({

@@ -16,6 +16,24 @@ const nameForm = 'small letters, digits and hyphens, at most 63, a letter or dig
 
 const Port = (options: object) => Type.Integer({ minimum: 0, maximum: 65_535, ...options })
 
+const FloodGuardSchema = Type.Object(
+  {
+    requestsPerMinute: Type.Integer({
+      minimum: 0,
+      maximum: 1_000_000_000,
+      default: 60_000,
+      description: 'Requests of one address, whoever sends them; 0 is no bound.',
+    }),
+    failuresPerMinute: Type.Integer({
+      minimum: 0,
+      maximum: 1_000_000_000,
+      default: 600,
+      description: 'Wrong keys, URLs and methods of one address, before no key is taken from it; 0 is no bound.',
+    }),
+  },
+  { ...closed, description: 'What one address may do before anybody knows who it is.' },
+)
+
 const ServerSchema = Type.Object(
   {
     host: Type.Optional(
@@ -42,6 +60,7 @@ const ServerSchema = Type.Object(
       uniqueItems: true,
       description: 'CIDRs of proxies whose X-Forwarded-For is believed.',
     }),
+    floodGuard: FloodGuardSchema,
     corsOrigins: Type.Array(Type.String({ examples: ['https://app.example.com'] }), {
       default: [],
       uniqueItems: true,
@@ -84,6 +103,12 @@ const StoresSchema = Type.Object(
     }),
     databaseUrl: Type.Optional(SecretSchema({ description: 'PostgreSQL; an embedded one in dataDir when absent.' })),
     redisUrl: Type.Optional(SecretSchema({ description: 'Redis, for several replicas; in-process when absent.' })),
+    replicas: Type.Integer({
+      minimum: 1,
+      maximum: 1000,
+      default: 1,
+      description: 'Replicas to share limits with while Redis has never been reached.',
+    }),
   },
   { ...closed, description: 'What it keeps, and where.' },
 )

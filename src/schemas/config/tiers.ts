@@ -29,7 +29,11 @@ export const TierSchema = Type.Object(
           Type.Integer({ minimum: 1, maximum: 10_000_000, description: 'The most a caller may ask for.' }),
         ),
       },
-      { additionalProperties: false, default: {}, description: 'Output tokens of one answer.' },
+      {
+        additionalProperties: false,
+        default: {},
+        description: 'Output tokens of one answer; limits in tokens and money take as many before it runs.',
+      },
     ),
     limits: Type.Object(
       {
@@ -38,18 +42,24 @@ export const TierSchema = Type.Object(
         requestsPerDay: Count('Requests a day, refilled evenly.'),
         tokensPerDay: Count('Tokens a day, in and out, refilled evenly.'),
         requestsInFlight: Count('Requests at the same time.'),
-        burst: Count('The most that can be saved up; the limit itself when absent.'),
+        burst: Type.Optional(
+          Type.Integer({
+            minimum: 1,
+            maximum: 1_000_000_000_000,
+            description:
+              'Of requests per minute, how many can be saved up and sent at once; requestsPerMinute itself when absent.',
+          }),
+        ),
       },
       {
         additionalProperties: false,
         default: {},
-        description: 'Rates over a window; what is absent is not limited.',
-        pending: 'limits',
+        description: 'Rates over a window, of an account with all its keys; what is absent is not limited.',
       },
     ),
     quotas: Type.Object(
       { tokensPerMonth: Count('Tokens per calendar month, UTC, in and out.') },
-      { additionalProperties: false, default: {}, description: 'A total per period.', pending: 'limits' },
+      { additionalProperties: false, default: {}, description: 'A total per period.' },
     ),
     spendLimits: Type.Object(
       {
@@ -60,7 +70,7 @@ export const TierSchema = Type.Object(
           MoneySchema({ decimals: 9, description: 'USD per calendar month, UTC.', 'x-weir-most': '9000000' }),
         ),
       },
-      { additionalProperties: false, default: {}, description: 'Money per period.', pending: 'limits' },
+      { additionalProperties: false, default: {}, description: 'Money per period, by the prices of models.' },
     ),
     priority: Type.Integer({
       minimum: 0,
@@ -84,8 +94,7 @@ export const TierSchema = Type.Object(
       Type.String({
         enum: ['local', 'closed'],
         default: 'local',
-        description: 'Without Redis: a local share of each limit, or refuse.',
-        pending: 'limits',
+        description: "While Redis does not answer: this replica's part of each limit, or refuse with 503.",
       }),
     ),
   },

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import type { ScopeName } from '../../src/schemas/config/tiers.ts'
-import { type AdminAnswer, type AdminClient, adminOf } from '../support/admin.ts'
+import type { ScopeName } from '../../../src/schemas/config/tiers.ts'
+import { type AdminAnswer, type AdminClient, adminOf } from '../../support/admin.ts'
 import {
   accountOf,
   assertGiven,
@@ -20,7 +20,7 @@ import {
   tiers,
   type World,
   withinTier,
-} from '../support/grant-world.ts'
+} from '../../support/grant-world.ts'
 
 const scopesArb = fc.option(fc.subarray([...scopePool], { minLength: 1 }), { freq: 4 })
 const modelsArb = fc.option(fc.subarray(modelPool, { minLength: 1 }), { freq: 4 })

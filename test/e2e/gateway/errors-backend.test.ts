@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import OpenAI from 'openai'
-import { type ErrorRow, hello, refusal, withKey } from '../support/api-error.ts'
+import { type ErrorRow, hello, refusal, withKey } from '../../support/api-error.ts'
 import {
   BACKEND_SECRET,
   diesAfter,
@@ -17,14 +17,14 @@ import {
   neverAnswers,
   notAStream,
   stallsAfter,
-} from '../support/behaviours.ts'
-import { chat } from '../support/completion.ts'
-import { llamaServer, openaiServer } from '../support/engines.ts'
-import type { Behaviour } from '../support/exchange.ts'
-import { startFaultProxy } from '../support/fault-proxy.ts'
-import { buildGateway } from '../support/gateway.ts'
-import { startScriptedBackend } from '../support/scripted-backend.ts'
-import { createDatabase } from '../support/services.ts'
+} from '../../support/behaviours.ts'
+import { chat } from '../../support/completion.ts'
+import { llamaServer, openaiServer } from '../../support/engines.ts'
+import type { Behaviour } from '../../support/exchange.ts'
+import { startFaultProxy } from '../../support/fault-proxy.ts'
+import { buildGateway } from '../../support/gateway.ts'
+import { startScriptedBackend } from '../../support/scripted-backend.ts'
+import { createDatabase } from '../../support/services.ts'
 
 async function build(t: TestContext, timeouts = '{}') {
   const backend = await startScriptedBackend(t)

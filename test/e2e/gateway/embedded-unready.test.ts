@@ -5,11 +5,11 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import OpenAI from 'openai'
-import type { EngineState } from '../../src/embedded/engine-process.ts'
-import { eventually } from '../support/eventually.ts'
-import { buildGateway, type Gateway } from '../support/gateway.ts'
+import type { EngineState } from '../../../src/embedded/engine-process.ts'
+import { eventually } from '../../support/eventually.ts'
+import { buildGateway, type Gateway } from '../../support/gateway.ts'
 
-const demoModel = fileURLToPath(new URL('../../src/embedded/model/weir-demo.gguf', import.meta.url))
+const demoModel = fileURLToPath(new URL('../../../src/embedded/model/weir-demo.gguf', import.meta.url))
 
 function makeModel(t: TestContext, bytes: Buffer): string {
   const folder = mkdtempSync(join(tmpdir(), 'weir-unready-'))

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
 import { test } from 'node:test'
-import { type ErrorDetails, type ErrorName, errorCatalogue, WeirError } from '../../src/errors.ts'
-import { type ErrorRow, hello, refusal } from '../support/api-error.ts'
-import { buildGateway, type Gateway } from '../support/gateway.ts'
-import { startScriptedBackend } from '../support/scripted-backend.ts'
+import { type ErrorDetails, type ErrorName, errorCatalogue, WeirError } from '../../../src/errors.ts'
+import { type ErrorRow, hello, refusal } from '../../support/api-error.ts'
+import { buildGateway, type Gateway } from '../../support/gateway.ts'
+import { startScriptedBackend } from '../../support/scripted-backend.ts'
 
 /** A gateway with a route that throws what it is told to, and the number of requests that the route has had. */
 async function buildThrowing(t: TestContext, error: () => Error) {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import type OpenAI from 'openai'
-import { eventually } from '../support/eventually.ts'
-import { buildGateway, type Gateway } from '../support/gateway.ts'
+import { eventually } from '../../support/eventually.ts'
+import { buildGateway, type Gateway } from '../../support/gateway.ts'
 
 const model = 'weir-demo'
 const question = { model, messages: [{ role: 'user' as const, content: 'What is the capital of France?' }] }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { buildGateway } from '../support/gateway.ts'
+import { buildGateway } from '../../support/gateway.ts'
 
 const model = 'weir-demo'
 

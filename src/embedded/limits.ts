@@ -1,0 +1,174 @@
+/**
+ * The store of counts in the process: where there is no Redis, and while it is away. It takes the steps of
+ * src/store/limit-scripts, so that both answer alike.
+ */
+import { rememberByPeriod } from '../domain/count-keys.ts'
+import type { LimitSet } from '../domain/limit.ts'
+import { type LimitState, type LimitStore, leaseMs, type Reservation, type Verdict } from '../domain/reservation.ts'
+import {
+  type Count,
+  emptyCount,
+  isIdle,
+  measure,
+  occupy,
+  seedWith,
+  setClockBack,
+  settleIn,
+  takeFrom,
+  takeOwnOf,
+} from './limit-counts.ts'
+
+/** As long as a record lives in Redis: of a reservation that nobody renews, and of a charge. */
+const heldUs = 3_600_000_000
+const chargedUs = 600_000_000
+const minChangesBetweenSweeps = 1000
+
+interface Hold {
+  readonly reservation: Reservation
+  /** In the order of the set's limits: what a rate knows it by, and what is held. */
+  readonly seqs: readonly number[]
+  readonly held: readonly number[]
+  untilUs: number
+}
+
+/**
+ * What is empty, over or given up is forgotten in a sweep every so many changes, so its size is that of the callers of the
+ * last period and of the requests under way.
+ */
+export class MemoryLimits implements LimitStore {
+  readonly #nowUs: () => number
+  readonly #leaseUs: number
+  readonly #counts = new Map<string, Count>()
+  readonly #holds = new Map<string, Hold>()
+  /** By the id of the charge: until when it is remembered. */
+  readonly #charged = new Map<string, number>()
+  readonly #planAt = rememberByPeriod(keys => keys)
+  #changesUntilSweep = minChangesBetweenSweeps
+
+  /** `nowUs`: microseconds since 1970. */
+  constructor(options: { readonly nowUs: () => number; readonly leaseMs?: number }) {
+    this.#nowUs = options.nowUs
+    this.#leaseUs = (options.leaseMs ?? leaseMs) * 1000
+  }
+
+  reserve(id: string, set: LimitSet, amounts: readonly number[]): Verdict {
+    const atUs = this.#change()
+    const counts = this.#countsOf(set, atUs)
+    const states = counts.map((count, index) => measure(count, atUs, amounts[index] ?? 0))
+    if (states.some(({ waitUs }) => waitUs > 0)) {
+      for (const count of counts) setClockBack(count, atUs)
+      return { kind: 'denied', states, atUs }
+    }
+    const seqs = counts.map((count, index) => takeFrom(count, atUs, { id, amount: amounts[index] ?? 0 }))
+    const reservation = { id, set, held: amounts, atUs }
+    this.#holds.set(id, { reservation, seqs, held: amounts, untilUs: atUs + heldUs })
+    const taken = counts.map(count => ({ used: measure(count, atUs, 0).used, waitUs: 0 }))
+    return { kind: 'admitted', reservation, states: taken, atUs }
+  }
+
+  settle(reservation: Reservation, used: readonly number[]): void {
+    this.#end(reservation, used)
+  }
+
+  /** Settles with nothing; returns how much of each limit was there to be given back, and had not drained. */
+  release(reservation: Reservation): readonly number[] {
+    return this.#end(reservation, [])
+  }
+
+  #end({ id }: Reservation, used: readonly number[]): readonly number[] {
+    const nowUs = this.#change()
+    const hold = this.#holds.get(id)
+    this.#holds.delete(id)
+    if (hold === undefined || hold.untilUs <= nowUs) return []
+    const { set, atUs } = hold.reservation
+    return this.#countsOf(set, atUs).map((count, index) => {
+      const held = { id, seq: hold.seqs[index] ?? 0, amount: hold.held[index] ?? 0 }
+      return settleIn(count, nowUs, { held, used: used[index] ?? 0 })
+    })
+  }
+
+  /** One that is not known here is taken over: nothing is held for it, so all that it uses is charged when it is settled. */
+  renew(reservations: readonly Reservation[]): void {
+    const nowUs = this.#change()
+    for (const reservation of reservations) {
+      const { id, set, held, atUs } = reservation
+      const hold = this.#holds.get(id)
+      const untilUs = nowUs + heldUs
+      if (hold !== undefined && hold.untilUs > nowUs) hold.untilUs = untilUs
+      else this.#holds.set(id, { reservation, seqs: [], held: [], untilUs })
+      for (const [index, count] of this.#countsOf(set, atUs).entries()) {
+        if (count.kind === 'flight' && (held[index] ?? 0) > 0) occupy(count, id, nowUs)
+      }
+    }
+  }
+
+  charge(id: string, set: LimitSet, amounts: readonly number[]): void {
+    const nowUs = this.#change()
+    if ((this.#charged.get(id) ?? this.#holds.get(id)?.untilUs ?? 0) > nowUs) return
+    this.#charged.set(id, nowUs + chargedUs)
+    for (const [index, count] of this.#countsOf(set, nowUs).entries()) {
+      if (count.kind === 'flight') continue
+      settleIn(count, nowUs, { held: { id, seq: 0, amount: 0 }, used: amounts[index] ?? 0 })
+    }
+  }
+
+  look(set: LimitSet): readonly LimitState[] {
+    const nowUs = this.#change()
+    return this.#countsOf(set, nowUs).map(count => measure(count, nowUs, 0))
+  }
+
+  /**
+   * Begins with what was used elsewhere (in the order of `set.limits`), where nothing is known of a limit yet. To be called
+   * once for each set, before its first reservation; called again, it would fill what has been refilled since.
+   */
+  seed(set: LimitSet, used: readonly number[]): void {
+    const nowUs = this.#change()
+    for (const [index, count] of this.#countsOf(set, nowUs).entries()) {
+      if (isIdle(count, nowUs)) seedWith(count, nowUs, used[index] ?? 0)
+    }
+  }
+
+  /**
+   * How much of each limit's level was added here, beyond what it was seeded with: to be charged where it is kept from now
+   * on, so all of it counts as seed afterwards. What is held counts as used: what is to be held elsewhere is released first.
+   */
+  takeOwn(set: LimitSet): readonly number[] {
+    const nowUs = this.#change()
+    return this.#countsOf(set, nowUs).map(count => takeOwnOf(count, nowUs))
+  }
+
+  /** How many counts, reservations and charges are kept. */
+  get size(): number {
+    return this.#counts.size + this.#holds.size + this.#charged.size
+  }
+
+  /** The counts of a set's limits at a moment, those that are missing made anew. */
+  #countsOf(set: LimitSet, momentUs: number): readonly Count[] {
+    const { keys, periods } = this.#planAt(set, momentUs)
+    return set.limits.map((limit, index) => {
+      const key = keys[index] ?? ''
+      const known = this.#counts.get(key)
+      if (known?.kind === limit.kind) {
+        known.limit = limit
+        return known
+      }
+      const made = emptyCount(limit, { us: momentUs, leaseUs: this.#leaseUs, period: periods[index] ?? null })
+      this.#counts.set(key, made)
+      return made
+    })
+  }
+
+  #change(): number {
+    const nowUs = this.#nowUs()
+    this.#changesUntilSweep -= 1
+    if (this.#changesUntilSweep <= 0) this.#sweep(nowUs)
+    return nowUs
+  }
+
+  #sweep(nowUs: number): void {
+    for (const [key, count] of this.#counts) if (isIdle(count, nowUs)) this.#counts.delete(key)
+    for (const [id, { untilUs }] of this.#holds) if (untilUs <= nowUs) this.#holds.delete(id)
+    for (const [id, untilUs] of this.#charged) if (untilUs <= nowUs) this.#charged.delete(id)
+    this.#changesUntilSweep = Math.max(minChangesBetweenSweeps, this.size)
+  }
+}

@@ -1,0 +1,64 @@
+import type { LimitSet } from '../domain/limit.ts'
+import type { LimitState, Reservation, Verdict } from '../domain/reservation.ts'
+
+export interface Request {
+  /** Used once. */
+  readonly id: string
+  readonly set: LimitSet
+  /** What it may take at most, in the order of `set.limits`. */
+  readonly amounts: readonly number[]
+  /** Whether it is refused while the limits cannot be kept together with all replicas. */
+  readonly failsClosed: boolean
+}
+
+/** What is held for a request that was admitted, until it is settled. */
+export interface Hold {
+  readonly reservation: Reservation
+  /** Puts what was really used (in the order of the limits) in the place of what is held. Once; never waits, never throws. */
+  settle(used: readonly number[]): void
+}
+
+/** `set` is the one that the states are of: a replica that is on its own counts against its part. */
+export type Decision =
+  | { readonly kind: 'admitted'; readonly hold: Hold; readonly set: LimitSet; readonly states: readonly LimitState[] }
+  | {
+      readonly kind: 'denied'
+      readonly set: LimitSet
+      readonly states: readonly LimitState[]
+      readonly isLocal: boolean
+    }
+  /** The limits cannot be kept now, and the caller's tier wants them kept. */
+  | { readonly kind: 'unavailable' }
+
+export interface Look {
+  readonly set: LimitSet
+  readonly states: readonly LimitState[]
+  /** This replica counts for itself. */
+  readonly isLocal: boolean
+}
+
+/** What keeps callers to their limits, wherever it counts. */
+export interface Limiter {
+  /** Never rejects. */
+  reserve(request: Request): Decision | Promise<Decision>
+  look(set: LimitSet): Promise<Look>
+  close(): Promise<void>
+}
+
+/** What a limiter tells of its work. */
+export interface LimiterEvents {
+  /** One round trip of a reservation, in milliseconds. */
+  readonly onRoundTrip: (durationMs: number) => void
+  /** What Redis has still to be told, and what was given up so far. */
+  readonly onBacklog: (waiting: number, dropped: number) => void
+  readonly onModeChange: (isLocal: boolean, reason: string | null) => void
+}
+
+export const decide = (
+  verdict: Verdict,
+  set: LimitSet,
+  rest: { readonly isLocal: boolean; readonly hold: (reservation: Reservation) => Hold },
+): Decision =>
+  verdict.kind === 'admitted'
+    ? { kind: 'admitted', hold: rest.hold(verdict.reservation), set, states: verdict.states }
+    : { kind: 'denied', set, states: verdict.states, isLocal: rest.isLocal }

@@ -1,0 +1,233 @@
+import { randomUUID } from 'node:crypto'
+import type { Redis } from 'ioredis'
+import type { LimitSet } from '../domain/limit.ts'
+import type { Reservation } from '../domain/reservation.ts'
+import { RedisLimits } from '../store/limits.ts'
+import { beat, leave } from '../store/replicas.ts'
+import { Backlog } from './backlog.ts'
+import { Breaker } from './breaker.ts'
+import { KnownStates } from './known-states.ts'
+import { type Decision, decide, type Limiter, type LimiterEvents, type Look, type Request } from './limiter.ts'
+import { LivePlace } from './live-place.ts'
+import { LocalLimits } from './local-limits.ts'
+import { Patience } from './patience.ts'
+import { probedSet } from './probed-set.ts'
+import { Renewals } from './renewals.ts'
+import { type HoldKeepers, SharedHold } from './shared-hold.ts'
+
+export interface SharedLimiterOptions {
+  /** Of its own; it is disconnected at the end. Its timeout is for what no request waits for: see Patience. */
+  readonly client: Redis
+  /** How many replicas to share with while Redis has never said. */
+  readonly assumedReplicas: number
+  readonly events: LimiterEvents
+}
+
+const tickMs = 250
+const ticksPerBeat = 4
+const chargesAtOnce = 100
+const firstContactMs = 500
+/** For the last settlements when the process ends. */
+const closeTimeoutMs = 1000
+
+/**
+ * Counts in Redis, together with all replicas. Where Redis does not answer, a request waits for one command's timeout at
+ * the most and is then admitted by this replica's part of the limits; after a few such nobody waits any more. When Redis is
+ * back it is told what was used meanwhile, before anything else is asked of it.
+ */
+export class SharedLimiter implements Limiter {
+  readonly #client: Redis
+  readonly #store: RedisLimits
+  readonly #events: LimiterEvents
+  readonly #replica = randomUUID()
+  readonly #place: LivePlace
+  readonly #known = new KnownStates()
+  readonly #patience = new Patience()
+  readonly #local: LocalLimits
+  readonly #backlog = new Backlog()
+  readonly #renewals: Renewals<SharedHold>
+  readonly #breaker: Breaker
+  readonly #keepers: HoldKeepers
+  readonly #timer: NodeJS.Timeout
+  #ticks = 0
+  #isProbing = false
+
+  constructor({ client, assumedReplicas, events }: SharedLimiterOptions) {
+    this.#client = client
+    this.#store = new RedisLimits(client)
+    this.#events = events
+    this.#place = new LivePlace(assumedReplicas)
+    this.#local = new LocalLimits(this.#known, () => Date.now() * 1000)
+    this.#renewals = new Renewals(holds => this.#renew(holds))
+    this.#breaker = new Breaker({
+      onOpen: reason => events.onModeChange(true, reason),
+      onClose: () => events.onModeChange(false, null),
+    })
+    this.#keepers = {
+      store: this.#store,
+      local: this.#local,
+      backlog: this.#backlog,
+      breaker: this.#breaker,
+      known: this.#known,
+      end: hold => this.#renewals.delete(hold),
+    }
+    this.#timer = setInterval(() => void this.#tick(), tickMs)
+    this.#timer.unref()
+  }
+
+  /** Whether this replica counts for itself. */
+  get isLocal(): boolean {
+    return this.#breaker.isOpen
+  }
+
+  /** Waits a moment for the connection and gets in contact; never rejects. Where there is none yet, a tick does it. */
+  async begin(): Promise<void> {
+    if (this.#client.status !== 'ready') {
+      const { promise: isReady, resolve } = Promise.withResolvers<void>()
+      const timer = setTimeout(resolve, firstContactMs)
+      this.#client.once('ready', resolve)
+      await isReady
+      clearTimeout(timer)
+      this.#client.off('ready', resolve)
+    }
+    await this.#probe()
+  }
+
+  reserve(request: Request): Decision | Promise<Decision> {
+    const { set, amounts } = request
+    if (this.#breaker.isOpen) return this.#reserveLocally(request)
+    const states = this.#known.findDenial(set, amounts, performance.now())
+    if (states !== null) return { kind: 'denied', set, states, isLocal: false }
+    return this.#reserveShared(request)
+  }
+
+  async look(set: LimitSet): Promise<Look> {
+    if (!this.#breaker.isOpen) {
+      try {
+        return { set, states: await this.#store.look(set), isLocal: false }
+      } catch (error) {
+        this.#breaker.failed(error)
+      }
+    }
+    const part = this.#partOf(set)
+    return { set: part, states: this.#local.look(part), isLocal: true }
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#timer)
+    this.#renewals.stop()
+    if (this.#breaker.isOpen) {
+      this.#client.disconnect()
+      return
+    }
+    const said = Promise.allSettled([this.#tellLocalUse(), this.#backlog.flush(), leave(this.#client, this.#replica)])
+    const { promise: expired, resolve } = Promise.withResolvers<void>()
+    const timer = setTimeout(resolve, closeTimeoutMs)
+    await Promise.race([said, expired])
+    clearTimeout(timer)
+    this.#client.disconnect()
+  }
+
+  async #reserveShared(request: Request): Promise<Decision> {
+    const { id, set, amounts } = request
+    const sentMs = performance.now()
+    let isWanted = true
+    try {
+      const verdict = await this.#patience.wait(this.#store.reserve(id, set, amounts, () => isWanted))
+      const nowMs = performance.now()
+      this.#breaker.succeeded()
+      this.#events.onRoundTrip(nowMs - sentMs)
+      this.#known.note(set, verdict, amounts, nowMs)
+      return decide(verdict, set, {
+        isLocal: false,
+        hold: reservation => this.#hold(reservation, set, 'shared'),
+      })
+    } catch (error) {
+      isWanted = false
+      this.#breaker.failed(error)
+      // It may have been done all the same, or be done still.
+      this.#backlog.send(() => this.#store.abandon(id, set))
+      return this.#reserveLocally(request)
+    }
+  }
+
+  #reserveLocally({ id, set, amounts, failsClosed }: Request): Decision {
+    if (failsClosed) return { kind: 'unavailable' }
+    const part = this.#partOf(set)
+    return decide(this.#local.reserve(id, part, amounts), part, {
+      isLocal: true,
+      hold: reservation => this.#hold(reservation, set, 'local'),
+    })
+  }
+
+  #partOf(set: LimitSet): LimitSet {
+    return this.#local.partOf(set, this.#place.current, performance.now())
+  }
+
+  #hold(reservation: Reservation, wholeSet: LimitSet, place: SharedHold['place']): SharedHold {
+    const hold = new SharedHold(this.#keepers, reservation, { place, wholeSet })
+    this.#renewals.add(hold)
+    return hold
+  }
+
+  #renew(holds: readonly SharedHold[]): void {
+    const reservations = (place: SharedHold['place']) =>
+      holds.filter(hold => hold.place === place).map(({ reservation }) => reservation)
+    this.#local.renew(reservations('local'))
+    if (this.#breaker.isOpen) return
+    for (const hold of holds) hold.finishMove()
+    this.#store.renew(reservations('shared')).catch(error => this.#breaker.failed(error))
+  }
+
+  async #tick(): Promise<void> {
+    this.#ticks++
+    this.#events.onBacklog(this.#backlog.size, this.#backlog.dropped)
+    if (this.#breaker.isOpen || this.#ticks % ticksPerBeat === 0) return await this.#probe()
+    if (this.#local.touched > 0) await this.#tellLocalUse()
+    if (this.#backlog.size > 0) await this.#backlog.flush()
+  }
+
+  async #probe(): Promise<void> {
+    if (this.#isProbing) return
+    this.#isProbing = true
+    try {
+      const place = await beat(this.#client, this.#replica)
+      // Redis may answer this and refuse the other: what its users may do is set one by one.
+      await this.#store.look(probedSet)
+      this.#place.note(place, performance.now())
+      if (this.#breaker.isOpen) await this.#tellLocalUse()
+      this.#breaker.close()
+    } catch (error) {
+      this.#breaker.failed(error)
+    } finally {
+      this.#isProbing = false
+    }
+  }
+
+  /**
+   * What was used here is charged in Redis, some callers at a time, while others are admitted by this replica's part. The
+   * last of it, and what still runs, goes out in one turn: on one connection nothing that comes after overtakes it. Rejects
+   * where Redis fails at it; what it has not taken is kept, and told again.
+   */
+  async #tellLocalUse(): Promise<void> {
+    while (this.#local.touched > chargesAtOnce) await Promise.all(this.#charge(chargesAtOnce))
+    for (const charged of this.#charge(this.#local.touched)) charged.catch(error => this.#breaker.failed(error))
+    this.#local.forget()
+  }
+
+  #charge(callers: number): readonly Promise<void>[] {
+    // First, so that what is held is not charged as well.
+    for (const hold of this.#renewals.open) if (hold.place === 'local') hold.move()
+    return this.#local.takeUse(callers).map(async ({ set, amounts }) => {
+      if (!amounts.some(amount => amount > 0)) return
+      const id = `local-${randomUUID()}`
+      const message = () => this.#store.charge(id, set, amounts)
+      try {
+        await message()
+      } catch (error) {
+        this.#backlog.keepFirst(message)
+        throw error
+      }
+    })
+  }
+}

@@ -1,0 +1,172 @@
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Redis, type RedisOptions } from 'ioredis'
+import { onEnd } from '../../support/cleanup.ts'
+import { eventually } from '../../support/eventually.ts'
+import { type Decision, type DecisionLog, watchDecisions } from '../../support/redis-decisions.ts'
+import { limitLogs, type Replicas, startReplicas, type Tally } from '../../support/replicas.ts'
+
+const replicas = 4
+const perMinute = 1000
+const everyReplica = Array.from({ length: replicas }, (_, index) => index)
+
+/** The first of four that ask one after the other does not know of the other three, and so on; each gets a quarter of the rest. */
+const unknownToParts = Math.ceil((3 + 2 + 1) / replicas)
+
+/** What a limit of `size` per minute admits in so many microseconds, however many ask. */
+const bound = (size: number, us: number): number => Math.floor(size + (size * us) / 60_000_000)
+
+/** All that came of one account's requests. */
+interface Load {
+  readonly tally: Tally
+  readonly decisions: readonly Decision[]
+}
+
+test('four replicas share one Redis', async t => {
+  const world = await startReplicas(t, {
+    count: replicas,
+    tiers: { free: { limits: { requestsPerMinute: perMinute } }, open: {} },
+  })
+  await world.warmUp('open')
+  const log = await watchDecisions(t, world.redis.url)
+
+  await t.test('L01 they admit what one would, to the request', async () => {
+    const load = await flood(world, log, { total: 2000, concurrency: 200 })
+    assertExact(world, load)
+  })
+
+  await t.test('L10 a limit stays exact while scripts are flushed again and again', async () => {
+    const flushing = new AbortController()
+    const flushed = flushScripts(world, flushing.signal)
+    const load = await flood(world, log, { total: 1600, concurrency: 16 })
+    flushing.abort()
+    assert.ok((await flushed) > 10, 'it was flushed under load')
+    assertExact(world, load)
+  })
+
+  await t.test('L10 a limit stays exact where SCRIPT is forbidden', async () => {
+    const admin = await signIn(t, world.redis.url)
+    await admin.call('ACL', 'SETUSER', 'default', '-script')
+    await admin.script('FLUSH')
+    const load = await flood(world, log, { total: 1600, concurrency: 16 })
+    assertExact(world, load)
+    await admin.call('ACL', 'SETUSER', 'default', '+@all')
+  })
+
+  await t.test('L10 where scripts are forbidden each replica says so, and keeps to its part', async () => {
+    const admin = await signIn(t, world.redis.url)
+    const { key } = await world.caller('free')
+    const logged = world.gateways.map(({ logs }) => logs().length)
+    await admin.call('ACL', 'SETUSER', 'default', '-eval', '-evalsha')
+    await assertParts(world, key)
+    assert.deepEqual(
+      await world.alone(),
+      everyReplica.map(() => true),
+    )
+    for (const [replica, { logs }] of world.gateways.entries()) {
+      const alarms = logs()
+        .slice(logged[replica])
+        .filter(({ level, reason }) => level === 50 && String(reason).includes('NOPERM'))
+      assert.equal(alarms.length, 1, 'one line at the level error, which says why')
+    }
+    await admin.call('ACL', 'SETUSER', 'default', '+@all')
+    await world.becomes('together')
+  })
+
+  await t.test('L09 without Redis they admit together what they would with it', async () => {
+    await withoutRedis(world)
+  })
+})
+
+async function withoutRedis(world: Replicas): Promise<void> {
+  const [fresh, former] = [await world.caller('free'), await world.caller('free')]
+  const beganAt = performance.now()
+  const { 200: before } = await world.flood({ key: former.key, total: 696, concurrency: 8 })
+  // Each replica knows what was used when it asked last: the last four ask one after the other.
+  for (const replica of everyReplica) assert.equal(await world.ask(replica, former.key), 200)
+  assert.equal(before, 696)
+  await world.redis.kill()
+  await world.becomes('alone')
+
+  const localAt = performance.now()
+  await assertParts(world, fresh.key)
+  const { 200: later = 0 } = await world.flood({ key: former.key, total: 1200, concurrency: 16 })
+  const most = bound(perMinute, (performance.now() - beganAt) * 1000) - 700 + unknownToParts
+  assert.ok(later <= most, `what was used before the outage counts: ${later} more, at most ${most}`)
+  assert.ok(later >= 300, `and no more than that: ${later}`)
+
+  await world.redis.start()
+  await world.becomes('together')
+  await eventually('what was used without Redis is counted in it', async () => {
+    for (const [key, locally] of [
+      [fresh.key, 1000],
+      [former.key, later],
+    ] as const) {
+      const { counted, used } = await world.limits(0, key)
+      const refilled = (perMinute * (performance.now() - localAt)) / 60_000
+      assert.equal(counted, 'together')
+      assert.ok(
+        (used['requests_per_minute'] ?? 0) >= locally - refilled,
+        `${used['requests_per_minute']} of ${locally}`,
+      )
+    }
+    return true
+  })
+}
+
+/** Asks every replica for more than the whole limit: each admits a quarter of it and what is refilled of that, to the request. */
+async function assertParts(world: Replicas, key: string): Promise<void> {
+  const part = perMinute / replicas
+  const beganAt = performance.now()
+  const floods = await Promise.all(
+    everyReplica.map(replica => world.flood({ key, total: 600, concurrency: 6, replicas: [replica] })),
+  )
+  const most = bound(part, (performance.now() - beganAt) * 1000)
+  for (const tally of floods) {
+    const { 200: admitted = 0, 429: denied = 0 } = tally
+    assert.equal(admitted + denied, 600, JSON.stringify(tally))
+    assert.ok(admitted >= part && admitted <= most, `${admitted}, not ${part} to ${most}\n${limitLogs(world)}`)
+  }
+}
+
+async function flood(world: Replicas, log: DecisionLog, how: { total: number; concurrency: number }): Promise<Load> {
+  const { account, key } = await world.caller('free')
+  const tally = await world.flood({ key, ...how })
+  return { tally, decisions: await log.decisions(account) }
+}
+
+/** N + N/60 × the seconds between the first and the last decision by Redis' clock, rounded down. */
+function assertExact(world: Replicas, { tally, decisions }: Load): void {
+  const { 200: admitted = 0, 429: denied = 0, ...others } = tally
+  assert.deepEqual(others, {})
+  const [first, last] = [decisions[0], decisions.at(-1)]
+  assert.ok(first !== undefined && last !== undefined && denied > 0)
+  const least = bound(perMinute, last.notBeforeUs - first.notAfterUs)
+  const most = bound(perMinute, last.notAfterUs - first.notBeforeUs)
+  const found = `${admitted}, not ${least} to ${most}, in ${decisions.length} decisions\n${limitLogs(world)}`
+  assert.ok(admitted >= least && admitted <= most, found)
+}
+
+async function flushScripts(world: Replicas, signal: AbortSignal): Promise<number> {
+  return await world.askRedis(async client => {
+    let times = 0
+    for (; !signal.aborted; times += 1) {
+      await client.script('FLUSH')
+      await sleep(10)
+    }
+    return times
+  })
+}
+
+/** A connection of a user that nothing is forbidden. */
+async function signIn(t: TestContext, url: string): Promise<Redis> {
+  const connect = (user: Pick<RedisOptions, 'username' | 'password'>) =>
+    new Redis(url, { ...user, retryStrategy: () => null }).on('error', () => undefined)
+  const asDefault = connect({})
+  await asDefault.call('ACL', 'SETUSER', 'tester', 'on', '>tester', '~*', '&*', '+@all')
+  asDefault.disconnect()
+  const client = connect({ username: 'tester', password: 'tester' })
+  onEnd(t, () => client.disconnect())
+  return client
+}
