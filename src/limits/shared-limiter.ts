@@ -60,7 +60,10 @@ export class SharedLimiter implements Limiter {
     this.#local = new LocalLimits(this.#known, () => Date.now() * 1000)
     this.#renewals = new Renewals(holds => this.#renew(holds))
     this.#breaker = new Breaker({
-      onOpen: reason => events.onModeChange(true, reason),
+      onOpen: reason => {
+        this.#patience.giveUp()
+        events.onModeChange(true, reason)
+      },
       onClose: () => events.onModeChange(false, null),
     })
     this.#keepers = {

@@ -73,7 +73,7 @@ async function assertFewWait(world: Replicas, key: string): Promise<void> {
     durations.push(performance.now() - atMs)
   }
   const rounded = durations.map(ms => Math.round(ms)).join(', ')
-  const waited = durations.filter(ms => ms >= maxWaitMs - 5)
+  const waited = durations.filter(ms => ms >= maxWaitMs - 20)
   assert.ok(waited.length >= 1 && waited.length <= maxFailures, `they took ${rounded} ms`)
   assert.ok(Math.max(...durations) <= maxWaitMs + 25, `they took ${rounded} ms`)
   assert.deepEqual(await world.alone(), [true])
