@@ -6,6 +6,7 @@ const believeMs = 6000
 /** This replica's place among the live ones, as last known. Fewer replicas mean larger parts, so that is believed late. */
 export class LivePlace {
   #place: Place
+  /** Whether Redis has ever said it. */
   #isKnown = false
   #confirmedMs = 0
 
@@ -16,11 +17,6 @@ export class LivePlace {
 
   get current(): Place {
     return this.#place
-  }
-
-  /** Whether it was ever told by Redis. */
-  get isKnown(): boolean {
-    return this.#isKnown
   }
 
   note(place: Place, nowMs: number): void {

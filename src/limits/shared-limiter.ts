@@ -186,7 +186,8 @@ export class SharedLimiter implements Limiter {
     this.#ticks++
     this.#events.onBacklog(this.#backlog.size, this.#backlog.dropped)
     if (this.#breaker.isOpen || this.#ticks % ticksPerBeat === 0) return await this.#probe()
-    if (this.#local.touched > 0) await this.#tellLocalUse()
+    // What Redis does not take is kept in the backlog; nobody above this would hear of it.
+    if (this.#local.touched > 0) await this.#tellLocalUse().catch(error => this.#breaker.failed(error))
     if (this.#backlog.size > 0) await this.#backlog.flush()
   }
 

@@ -4,7 +4,6 @@ import { LivePlace } from '../../src/limits/live-place.ts'
 
 test('before Redis has said anything it is the last of the assumed replicas', () => {
   const place = new LivePlace(4)
-  equal(place.isKnown, false)
   deepEqual(place.current, { rank: 3, count: 4 })
 })
 
