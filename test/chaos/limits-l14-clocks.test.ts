@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { boundedFetch } from '../support/bounded-fetch.ts'
 import { type FakeClock, makeFakeClock } from '../support/faketime.ts'
 import { between, type ChaosWorld, countOf, othersThan, startChaosWorld } from '../support/limit-chaos.ts'
 import { connect } from '../support/limit-redis.ts'
@@ -69,7 +70,7 @@ for (const store of ['Redis', 'the process'] as const) {
     for (const seconds of jumps) {
       await t.test(`L14 gateways ${describe(seconds)}, counting in ${store}`, async t => {
         t.diagnostic(await assertUnmoved(world, clock, seconds))
-        const { headers } = await fetch(`${world.gateways[0]?.url}/health`)
+        const { headers } = await boundedFetch(`${world.gateways[0]?.url}/health`)
         const shownMs = Date.parse(headers.get('date') ?? '')
         assert.ok(Math.abs(shownMs - Date.now() - seconds * 1000) < 60_000, `its clock has jumped: ${shownMs}`)
         t.diagnostic(await assertUnmoved(world, clock, 0))

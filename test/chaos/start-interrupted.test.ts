@@ -8,6 +8,7 @@ import { isAlive, shownKey, statusWith, untilReady } from '../e2e/process/calls.
 import { onEnd } from '../support/cleanup.ts'
 import { eventually } from '../support/eventually.ts'
 import { startGateway } from '../support/gateway-process.ts'
+import { within } from '../support/inbox.ts'
 import { processTree } from '../support/process-tree.ts'
 import { makeTempDir } from '../support/temp-dir.ts'
 
@@ -35,7 +36,7 @@ async function startAndEnd(t: TestContext, folder: string, afterMs: number, sign
   const children = processTree(child.pid ?? 0).slice(1)
   const sinceMs = performance.now()
   child.kill(signal)
-  const [code, by] = await exit
+  const [code, by] = await within(exit, 10_000, () => `it does not end after ${signal}: ${stderr}`)
   const tookMs = performance.now() - sinceMs
   // The engine sees that its channel has closed; one that is still loading sees it when it has loaded.
   await eventually('no process is left', () => !children.some(isAlive))

@@ -2,11 +2,11 @@ import { deepStrictEqual, match, ok, strictEqual } from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { boundedFetch } from '../support/bounded-fetch.ts'
 import { until } from '../support/until.ts'
 import { cloneRepository, finish, type Shell, type } from './new-user.ts'
 
 const installMs = 5 * 60_000
-const testsMs = 10 * 60_000
 
 const firstKey = /shown this once: (\S+)/
 
@@ -42,7 +42,7 @@ function readmeRequest(clone: string): { path: string; body: string } {
   return { path, body }
 }
 
-test('the two commands of the README work on a bare clone', { timeout: installMs + testsMs + 120_000 }, async t => {
+test('the README’s first command works on a bare clone, and again', { timeout: installMs + 120_000 }, async t => {
   const clone = cloneRepository(t)
   ok(!existsSync(join(clone, 'node_modules')))
   let key = ''
@@ -58,7 +58,7 @@ test('the two commands of the README work on a bare clone', { timeout: installMs
 
     const { path, body } = readmeRequest(clone)
     const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' }
-    const response = await fetch(url + path, { method: 'POST', headers, body })
+    const response = await boundedFetch(url + path, { method: 'POST', headers, body })
     const text = await response.text()
     strictEqual(response.status, 200, `${text}\n${shell.describe()}`)
     match(response.headers.get('content-type') ?? '', /^text\/event-stream/)
@@ -66,13 +66,16 @@ test('the two commands of the README work on a bare clone', { timeout: installMs
     ok(spokenIn(text).trim().length > 0, 'the model says something')
 
     strictEqual(
-      (await fetch(url + path, { method: 'POST', body, headers: { 'content-type': 'application/json' } })).status,
+      (await boundedFetch(url + path, { method: 'POST', body, headers: { 'content-type': 'application/json' } }))
+        .status,
       401,
     )
 
     const made = type(t, clone, ['npx', 'weir', 'keys', 'create', '--account', 'me', '--tier', 'free'])
     strictEqual(await finish(made, 60_000), 0, made.describe())
-    const models = await fetch(`${url}/v1/models`, { headers: { authorization: `Bearer ${made.stdout.at(-1)}` } })
+    const models = await boundedFetch(`${url}/v1/models`, {
+      headers: { authorization: `Bearer ${made.stdout.at(-1)}` },
+    })
     strictEqual(models.status, 200, made.describe())
 
     await stop(shell, server)
@@ -82,20 +85,14 @@ test('the two commands of the README work on a bare clone', { timeout: installMs
   await t.test('the second start installs nothing, makes no key, and the first one still works', async t => {
     const shell = type(t, clone, ['npm', 'start', '--', '--port', '0'])
     const server = await listening(shell, 60_000)
-    await until('it is ready', async () => (await fetch(`${server.url}/health/ready`)).ok, 60_000)
-    const response = await fetch(`${server.url}/v1/models`, { headers: { authorization: `Bearer ${key}` } })
+    await until('it is ready', async () => (await boundedFetch(`${server.url}/health/ready`)).ok, 60_000)
+    const response = await boundedFetch(`${server.url}/v1/models`, { headers: { authorization: `Bearer ${key}` } })
     strictEqual(response.status, 200, shell.describe())
     deepStrictEqual(
       shell.stderr.filter(line => firstKey.test(line) || line.includes('installing')),
       [],
     )
     await stop(shell, server)
-  })
-
-  await t.test('npm test passes', async t => {
-    const shell = type(t, clone, ['npm', 'test'])
-    strictEqual(await finish(shell, testsMs), 0, shell.describe())
-    match(shell.stdout.join('\n'), /^\S+ fail 0$/m)
   })
 })
 

@@ -40,6 +40,7 @@ test('every example of docs/API.md works as it stands', async t => {
   // Not by spawnSync: the backend is in this process, and has to answer meanwhile. Rejects with what bash has complained of.
   const { stdout } = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', script.join('\n')], {
     cwd: root,
+    timeout: 60_000,
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'], WEIR: url, ADMIN_KEY: adminKey },
   })
   assert.match(stdout, /tinychat/)

@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { rm } from 'node:fs/promises'
+import { realpath, rm } from 'node:fs/promises'
 import { type AddressInfo, createServer } from 'node:net'
-import { signalTree } from './process-tree.ts'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { happens, within } from './inbox.ts'
+import { processesIn, signalIfThere, signalTree } from './process-tree.ts'
 import { startReaper } from './reaper.ts'
 
 /** A server of our own that a test may stop, kill or freeze. It keeps its port and its data over a restart. */
@@ -13,7 +14,7 @@ export interface Daemon {
   readonly folder: string
   /** Gives what it prints from now on, also after a restart. */
   onOutput(listener: (text: string) => void): void
-  /** Orderly stop; the data stays. */
+  /** Orderly stop; the data stays. One that takes longer than 30 s is killed, and an error. */
   stop(): Promise<void>
   /** kill -9 of the server and all its processes. */
   kill(): Promise<void>
@@ -43,10 +44,14 @@ interface Running {
   child: ChildProcess
   pid: number
   exited: Promise<unknown>
+  /** Also nobody holds its pipes any more. */
+  closed: Promise<true>
   callOffReaper: () => void
 }
 
 const MAX_START_MS = 60_000
+const MAX_STOP_MS = 30_000
+const MAX_KILL_MS = 15_000
 const MAX_OUTPUT_CHARS = 4_000
 
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
@@ -57,15 +62,25 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const { port, first } = await startOnFreePort(options, onOutput)
   let running: Running | undefined = first
   let pid = first.pid
-  async function end(deliver: (pid: number) => void): Promise<void> {
-    if (running === undefined) return
-    const { exited, callOffReaper, ...gone } = running
+  function take(): Running | undefined {
+    const taken = running
     running = undefined
-    deliver(gone.pid)
-    await exited
-    callOffReaper()
+    return taken
   }
-  const kill = () => end(it => signalTree(it, 'SIGKILL'))
+  async function kill(): Promise<void> {
+    const taken = take()
+    if (taken !== undefined) await killAll(taken, options)
+  }
+  async function stop(): Promise<void> {
+    const taken = take()
+    if (taken === undefined) return
+    signalIfThere(taken.pid, options.stopSignal)
+    try {
+      await within(taken.exited, MAX_STOP_MS, () => `${options.name} did not stop within ${MAX_STOP_MS} ms: killed`)
+    } finally {
+      await killAll(taken, options)
+    }
+  }
   return {
     url: options.url(port),
     port,
@@ -74,7 +89,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       return pid
     },
     onOutput: listener => void listeners.push(listener),
-    stop: () => end(it => process.kill(it, options.stopSignal)),
+    stop,
     kill,
     async start() {
       running ??= await launch(options, port, onOutput)
@@ -112,7 +127,8 @@ async function launch(options: DaemonOptions, port: number, onOutput: OnOutput):
     // The caller's PG* and LC_* variables are none of this server's business.
     env: { PATH: process.env['PATH'], LC_ALL: 'C', ...options.env },
   })
-  const exited = new Promise(resolve => child.once('close', resolve))
+  const exited = new Promise(resolve => child.once('exit', resolve))
+  const closed = new Promise<true>(resolve => child.once('close', () => resolve(true)))
   const { promise: ready, resolve, reject } = Promise.withResolvers<void>()
   let output = ''
   const listen = (bytes: Buffer) => {
@@ -127,25 +143,55 @@ async function launch(options: DaemonOptions, port: number, onOutput: OnOutput):
   child.once('close', (code, signal) => reject(new Error(`${options.name} ended (${code ?? signal}):\n${output}`)))
   const deadline = setTimeout(() => {
     reject(new Error(`${options.name} was not ready after ${MAX_START_MS} ms:\n${output}`))
-    child.kill('SIGKILL')
   }, MAX_START_MS)
-  const callOffReaper = child.pid === undefined ? () => undefined : startReaper(child.pid, options.folder)
+  const { pid } = child
+  if (pid === undefined) {
+    clearTimeout(deadline)
+    await ready
+    throw new Error(`${options.name} has no process`)
+  }
+  const running = { child, pid, exited, closed, callOffReaper: startReaper(pid, options.folder) }
   try {
     await ready
   } catch (error) {
-    callOffReaper()
+    await killAll(running, options)
     throw error
   } finally {
     clearTimeout(deadline)
   }
-  return { child, pid: child.pid ?? 0, exited, callOffReaper }
+  return running
+}
+
+/**
+ * Returns when no process of the server is left. The tree is a snapshot: the server is stopped first, so that it starts
+ * nobody in the meantime, and who is missed even so (a child whose parent has gone, on a lock that nobody will release) is
+ * found by where it works.
+ */
+async function killAll({ child, pid, closed, callOffReaper }: Running, { name, folder }: DaemonOptions): Promise<void> {
+  const workplace = await realpath(folder)
+  // Until its exit is known the pid is its own.
+  if (child.exitCode === null && child.signalCode === null) {
+    signalIfThere(pid, 'SIGSTOP')
+    signalTree(pid, 'SIGKILL')
+  }
+  const deadlineMs = performance.now() + MAX_KILL_MS
+  for (let isOver = false; !isOver; ) {
+    const left = processesIn(workplace)
+    for (const member of left) signalIfThere(member, 'SIGKILL')
+    isOver = (await Promise.race([closed, sleep(20, false)])) && left.length === 0
+    if (!isOver && performance.now() > deadlineMs)
+      throw new Error(
+        `${name} is not gone ${MAX_KILL_MS} ms after kill -9; in its folder: ${left.join(', ') || 'nobody'}`,
+      )
+  }
+  callOffReaper()
 }
 
 async function findFreePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
+  await happens(server, 'listening')
   const { port } = server.address() as AddressInfo
   server.close()
-  await once(server, 'close')
+  await happens(server, 'close')
   return port
 }

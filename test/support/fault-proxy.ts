@@ -1,9 +1,9 @@
-import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import type { TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { onEnd } from './cleanup.ts'
 import { forward, type Toxics } from './fault-link.ts'
+import { happens } from './inbox.ts'
 import { resetSocket } from './reset-socket.ts'
 
 export type Direction = 'to-client' | 'to-server' | 'both'
@@ -110,11 +110,11 @@ export async function startFaultProxy(t: TestContext, target: { port: number } |
       for (const pair of pairs) reset(pair)
       if (!server.listening) return
       server.close()
-      await once(server, 'close')
+      await happens(server, 'close')
     },
     async up() {
       server.listen(port, '127.0.0.1', 4_096)
-      await once(server, 'listening')
+      await happens(server, 'listening')
       port = (server.address() as AddressInfo).port
     },
     clear() {

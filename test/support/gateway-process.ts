@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -27,6 +27,7 @@ export interface GatewayProcess {
   /** stdout's lines that are JSON. */
   logs(): Record<string, unknown>[]
   kill(signal?: NodeJS.Signals): void
+  /** Rejects when it still runs 60 s after a signal that should end it: longer than any grace of the tests. */
   readonly exit: Promise<Exit>
 }
 
@@ -43,6 +44,7 @@ export interface GatewayOptions {
 }
 
 const MAX_LAST_WORDS_MS = 1_000
+const MAX_STOP_MS = 60_000
 /** On loopback, and without the flood guard: tests ask more in a minute than any caller, and much of it is wrong. */
 const quiet = {
   HOST: '127.0.0.1',
@@ -83,6 +85,23 @@ export async function runGateway(t: TestContext, options: GatewayOptions = {}): 
   return { ...exit, output: describe(gateway) }
 }
 
+/** Whoever asks for the end and waits for it waits no longer than that. */
+function boundedStop(child: ChildProcess, gone: Promise<Exit>, saying: () => string) {
+  const asked = Promise.withResolvers<NodeJS.Signals>()
+  const overdue = asked.promise.then(async signal => {
+    const describe = () => `the gateway still runs ${MAX_STOP_MS} ms after ${signal}:\n${saying()}`
+    return await within(gone, MAX_STOP_MS, describe)
+  })
+  const exit = Promise.race([gone, overdue])
+  // It is for whoever waits.
+  exit.catch(() => undefined)
+  const kill = (signal: NodeJS.Signals = 'SIGTERM') => {
+    child.kill(signal)
+    asked.resolve(signal)
+  }
+  return { kill, exit }
+}
+
 interface Addresses {
   url: string
   internalUrl: string | undefined
@@ -100,7 +119,7 @@ async function spawnGateway(
     // Nothing of the machine's own settings: a DATABASE_URL or NODE_OPTIONS in a shell must not decide a test.
     env: { PATH: process.env['PATH'], HOME: folder, ...quiet, ...env },
   })
-  const exit = new Promise<Exit>((resolve, reject) => {
+  const gone = new Promise<Exit>((resolve, reject) => {
     child.once('error', reject)
     child.once('close', (code, signal) => resolve({ code, signal }))
     // Output is whole at `close`; a grandchild that holds the pipes open must not hide that the gateway has gone.
@@ -109,10 +128,10 @@ async function spawnGateway(
   const pid = child.pid ?? 0
   // Should the test file itself be killed, the gateway goes too; a folder that was given stays.
   const callOffReaper = pid === 0 ? () => undefined : startReaper(pid, given.folder === undefined ? folder : undefined)
-  void exit.then(callOffReaper, callOffReaper)
+  void gone.then(callOffReaper, callOffReaper)
   onEnd(t, async () => {
     child.kill('SIGKILL')
-    await exit
+    await gone
   })
   const stderr: string[] = []
   createInterface({ input: child.stderr }).on('line', line => stderr.push(line))
@@ -132,8 +151,7 @@ async function spawnGateway(
     stdout,
     stderr,
     logs: () => stdout.map(parseLog).filter(log => log !== undefined),
-    kill: (signal = 'SIGTERM') => void child.kill(signal),
-    exit,
+    ...boundedStop(child, gone, () => describe(gateway)),
   }
   return { gateway, listening }
 }

@@ -1,3 +1,4 @@
+import { type EventEmitter, once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 /** Things that happen, kept until a test asks for them: asking late misses nothing, asking early waits. */
@@ -44,5 +45,15 @@ export async function within<T>(promise: Promise<T>, ms: number, describe: () =>
     inTime.abort()
     // The abort rejects the timer's promise, and nobody is listening any more.
     deadline.catch(() => undefined)
+  }
+}
+
+/** An event's arguments, or an error where it has not come within `ms`: node's own `once` waits for ever. */
+export async function happens(emitter: EventEmitter, event: string, ms = 10_000): Promise<unknown[]> {
+  const inTime = new AbortController()
+  try {
+    return await within(once(emitter, event, { signal: inTime.signal }), ms, () => `no '${event}' within ${ms} ms`)
+  } finally {
+    inTime.abort()
   }
 }

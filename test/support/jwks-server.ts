@@ -1,8 +1,8 @@
-import { once } from 'node:events'
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { TestContext } from 'node:test'
 import { onEnd } from './cleanup.ts'
+import { happens } from './inbox.ts'
 import type { Json } from './jwt-maker.ts'
 
 export interface JwksServer {
@@ -32,13 +32,13 @@ export async function startJwksServer(t: TestContext, keys: readonly Json[] = []
     answer(request, response)
   })
   server.listen(port, '127.0.0.1')
-  await once(server, 'listening')
+  await happens(server, 'listening')
   const address = server.address() as AddressInfo
   const stop = async () => {
     if (!server.listening) return
     server.close()
     server.closeAllConnections()
-    await once(server, 'close')
+    await happens(server, 'close')
   }
   onEnd(t, stop)
   return {

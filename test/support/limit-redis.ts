@@ -1,17 +1,17 @@
-import { once } from 'node:events'
 import type { TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
 import { RedisLimits } from '../../src/store/limits.ts'
 import { connectRedis } from '../../src/store/redis-client.ts'
 import { onEnd } from './cleanup.ts'
+import { happens } from './inbox.ts'
 import type { ModelledStore } from './limit-model.ts'
 
 /** A connection as the gateway has it, but with patience: the machine that tests run on may be busy. */
 export async function connect(t: TestContext, url: string, commandTimeout = 5000): Promise<Redis> {
   const client = connectRedis(url, { commandTimeout })
   onEnd(t, () => client.disconnect())
-  await once(client, 'ready')
+  await happens(client, 'ready')
   return client
 }
 

@@ -116,5 +116,6 @@ async function initialise(
     ...['--encoding=UTF8', '--no-locale', '--no-sync', '--no-instructions', '--wal-segsize=1'],
     ...Object.entries(SETTINGS).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
   ]
-  await promisify(execFile)(initdb, args, { cwd: folder, env: { PATH: process.env['PATH'], LC_ALL: 'C' }, ...owner })
+  const env = { PATH: process.env['PATH'], LC_ALL: 'C' }
+  await promisify(execFile)(initdb, args, { cwd: folder, env, timeout: 60_000, ...owner })
 }

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 
 /** `pid` and all its descendants, parents first: PostgreSQL is one process per connection, and each can be stopped alone. */
 export function processTree(pid: number): number[] {
@@ -11,13 +11,30 @@ export function processTree(pid: number): number[] {
 
 /** Sends `signal` to the whole tree; who has gone meanwhile is passed over. */
 export function signalTree(pid: number, signal: NodeJS.Signals): void {
-  for (const member of processTree(pid)) {
-    try {
-      process.kill(member, signal)
-    } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error
-    }
+  for (const member of processTree(pid)) signalIfThere(member, signal)
+}
+
+/** Sends `signal` to one process, which may have gone meanwhile. */
+export function signalIfThere(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal)
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error
   }
+}
+
+/** Whose working directory is `folder` or below it, whoever started them. Known on Linux only; elsewhere none. */
+export function processesIn(folder: string): number[] {
+  if (process.platform !== 'linux') return []
+  return listProc().filter(pid => {
+    try {
+      // Of a folder that has been removed the kernel says so behind its name.
+      const workplace = readlinkSync(`/proc/${pid}/cwd`).replace(/ \(deleted\)$/, '')
+      return `${workplace}/`.startsWith(`${folder}/`)
+    } catch {
+      return false
+    }
+  })
 }
 
 interface Row {
@@ -27,18 +44,22 @@ interface Row {
 
 // Slim images have no `ps`.
 function readProc(): Row[] {
+  return listProc().flatMap(pid => {
+    try {
+      const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+      // The command's name is in brackets and may itself hold brackets and spaces.
+      const [, parent] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+      return [{ pid, parent: Number(parent) }]
+    } catch {
+      return []
+    }
+  })
+}
+
+function listProc(): number[] {
   return readdirSync('/proc')
     .filter(name => /^\d+$/.test(name))
-    .flatMap(name => {
-      try {
-        const stat = readFileSync(`/proc/${name}/stat`, 'utf8')
-        // The command's name is in brackets and may itself hold brackets and spaces.
-        const [, parent] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-        return [{ pid: Number(name), parent: Number(parent) }]
-      } catch {
-        return []
-      }
-    })
+    .map(Number)
 }
 
 function askPs(): Row[] {

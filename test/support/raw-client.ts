@@ -1,9 +1,8 @@
-import { once } from 'node:events'
 import { connect } from 'node:net'
 import type { TestContext } from 'node:test'
 import { readBytes } from './byte-reader.ts'
 import { onEnd } from './cleanup.ts'
-import { within } from './inbox.ts'
+import { happens, within } from './inbox.ts'
 import { findHeader, parseHeaders, readChunks } from './request-reader.ts'
 import { resetSocket } from './reset-socket.ts'
 
@@ -69,7 +68,7 @@ export async function connectRaw(t: TestContext, url: string, { patienceMs = 10_
     socket.once('end', () => resolve('fin'))
     socket.once('error', () => resolve('reset'))
   })
-  await once(socket, 'connect')
+  await happens(socket, 'connect')
   const received: Buffer[] = []
   socket.on('data', (part: Buffer) => received.push(part))
   const reader = readBytes(socket)

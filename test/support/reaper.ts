@@ -7,7 +7,7 @@ const SCRIPT = `cat >/dev/null
 kill -9 "$1" 2>/dev/null
 [ -n "$2" ] || exit 0
 for link in /proc/[0-9]*/cwd; do
-  case "$(readlink "$link" 2>/dev/null)" in "$2"|"$2"/*) pid=\${link#/proc/}; kill -9 "\${pid%/cwd}" 2>/dev/null ;; esac
+  case "$(readlink "$link" 2>/dev/null)" in "$2"|"$2 (deleted)"|"$2"/*) pid=\${link#/proc/}; kill -9 "\${pid%/cwd}" 2>/dev/null ;; esac
 done
 for attempt in 1 2 3 4 5; do rm -rf "$2" 2>/dev/null; [ -e "$2" ] || break; sleep 0.2; done`
 

@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { Redis } from 'ioredis'
 import { Agent, type Dispatcher } from 'undici'
+import { boundedFetch } from './bounded-fetch.ts'
 import { onEnd } from './cleanup.ts'
 import type { Daemon } from './daemon.ts'
 import { llamaServer } from './engines.ts'
@@ -210,7 +211,7 @@ const countReplicas = async (url: string, count: number) =>
 
 /** By its metric. */
 async function isAlone({ url }: GatewayProcess): Promise<boolean> {
-  const text = await (await fetch(`${url}/metrics`, { headers: { connection: 'close' } })).text()
+  const text = await (await boundedFetch(`${url}/metrics`, { headers: { connection: 'close' } })).text()
   const value = /^weir_limit_local_mode (\d)$/m.exec(text)?.[1]
   assert.ok(value !== undefined, 'there is a metric for it')
   return value === '1'

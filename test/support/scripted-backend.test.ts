@@ -13,6 +13,7 @@ import {
   replay,
   stallsAfter,
 } from './behaviours.ts'
+import { boundedFetch } from './bounded-fetch.ts'
 import { type CompletionOptions, chat } from './completion.ts'
 import { llamaServer, ollamaServer, openaiServer, vllmServer } from './engines.ts'
 import type { Behaviour } from './exchange.ts'
@@ -137,7 +138,7 @@ test('every engine streams through the SDK and says who it is', async t => {
   ]
   for (const [behaviour, path, status, text] of engines) {
     const { backend, sdk } = await build(t, behaviour)
-    const probe = await fetch(`${backend.url}${path}`)
+    const probe = await boundedFetch(`${backend.url}${path}`)
     assert.deepEqual([probe.status, (await probe.text()).includes(text)], [status, true])
     const events = await readStream(sdk)
     assert.equal(events.map(event => event.choices[0]?.delta.content ?? '').join(''), 'The capital of France is Paris.')

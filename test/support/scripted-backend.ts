@@ -1,11 +1,10 @@
-import { once } from 'node:events'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import type { TestContext } from 'node:test'
 import { readBytes } from './byte-reader.ts'
 import { onEnd } from './cleanup.ts'
 import { llamaServer } from './engines.ts'
 import { type Behaviour, type Closing, type Connection, createExchange, type Exchange } from './exchange.ts'
-import { createInbox } from './inbox.ts'
+import { createInbox, happens } from './inbox.ts'
 import { readRequest } from './request-reader.ts'
 import { resetSocket } from './reset-socket.ts'
 
@@ -109,11 +108,11 @@ export async function startScriptedBackend(
       for (const socket of open) resetSocket(socket)
       if (!server.listening) return
       server.close()
-      await once(server, 'close')
+      await happens(server, 'close')
     },
     async start() {
       server.listen(port, '127.0.0.1', 4_096)
-      await once(server, 'listening')
+      await happens(server, 'listening')
       port = (server.address() as AddressInfo).port
     },
   }

@@ -1,6 +1,5 @@
 /** Limiters that share one database of a real Redis, each behind a proxy of its own that misbehaves on demand. */
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import type { TestContext } from 'node:test'
 import type { Redis } from 'ioredis'
 import type { LimitSet } from '../../src/domain/limit.ts'
@@ -11,7 +10,7 @@ import { connectRedis } from '../../src/store/redis-client.ts'
 import { onEnd } from './cleanup.ts'
 import { eventually } from './eventually.ts'
 import { type FaultProxy, startFaultProxy } from './fault-proxy.ts'
-import { createInbox } from './inbox.ts'
+import { createInbox, happens } from './inbox.ts'
 import { newId } from './limit-conformance.ts'
 import { connect } from './limit-redis.ts'
 import { limitSet, rate } from './limit-sets.ts'
@@ -97,7 +96,7 @@ async function makeLimiter(
   const client = connectRedis(throughProxy.href)
   onEnd(t, () => client.disconnect())
   client.on('error', () => undefined)
-  if (!startsDown) await once(client, 'ready')
+  if (!startsDown) await happens(client, 'ready')
   const modes = createInbox<'local' | 'shared'>('change of mode')
   const ticks = createInbox<{ atMs: number; waiting: number }>('tick')
   const reasons: string[] = []

@@ -1,4 +1,5 @@
 import type { TestContext } from 'node:test'
+import { boundedFetch } from './bounded-fetch.ts'
 import { onEnd } from './cleanup.ts'
 import type { Answered, Contract } from './contract.ts'
 
@@ -12,7 +13,7 @@ export function buildValidatedFetch(t: TestContext, getContract: () => Contract)
     if (violations.length > 0) throw new AggregateError(violations, violations[0]?.message)
   })
   return async (input, init) => {
-    const response = await fetch(input, init)
+    const response = await boundedFetch(input, init)
     const request = input instanceof Request ? input : undefined
     const answered: Answered = {
       method: (init?.method ?? request?.method ?? 'GET').toUpperCase(),

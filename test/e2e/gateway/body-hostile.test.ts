@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { after, before, describe, test } from 'node:test'
 import type { FastifyInstance } from 'fastify'
 import { buildBodyApp } from '../../support/body-app.ts'
+import { boundedFetch } from '../../support/bounded-fetch.ts'
 import { costlyBodies, refusedBodies } from '../../support/hostile-bodies.ts'
 import { invalidTexts, validTexts } from '../../support/json-corpus.ts'
 
@@ -93,7 +94,7 @@ describe('H07 bodies that cost as much as any that pass', () => {
       const child = fork(new URL('../../support/body-server.ts', import.meta.url))
       const [{ url, maxRssKb: before }] = await once(child, 'message')
       const headers = { 'content-type': 'application/json' }
-      const response = await fetch(`${url}/any`, { method: 'POST', headers, body: new Uint8Array(build()) })
+      const response = await boundedFetch(`${url}/any`, { method: 'POST', headers, body: new Uint8Array(build()) })
       assert.equal(response.status, 200)
       child.send('report')
       const [{ maxRssKb: peak }] = await once(child, 'message')

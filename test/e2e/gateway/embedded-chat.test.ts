@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import type OpenAI from 'openai'
+import { boundedFetch } from '../../support/bounded-fetch.ts'
 import { eventually } from '../../support/eventually.ts'
 import { buildGateway, type Gateway } from '../../support/gateway.ts'
 
@@ -19,7 +20,7 @@ async function buildEmbedded(t: TestContext): Promise<Gateway & { readonly engin
 
 /** What the engine itself answers, asked without Weir between. */
 async function askEngine<Answer>(engineUrl: string, path: string, body?: object): Promise<Answer> {
-  const response = await fetch(
+  const response = await boundedFetch(
     engineUrl + path,
     body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) },
   )

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { boundedFetch } from '../../support/bounded-fetch.ts'
 import { buildGateway } from '../../support/gateway.ts'
 
 const model = 'weir-demo'
@@ -21,7 +22,7 @@ test('the embedded engine completes texts, embeds and names its model through th
       await openai.completions.create({ ...request, stream: true, stream_options: { include_usage: true } }),
     )
     assert.equal(chunks.map(chunk => chunk.choices[0]?.text ?? '').join(''), choice?.text)
-    const response = await fetch(`${url}/v1/completions`, { method: 'POST', body: JSON.stringify(request) })
+    const response = await boundedFetch(`${url}/v1/completions`, { method: 'POST', body: JSON.stringify(request) })
     const engine = (await response.json()) as typeof whole
     assert.equal(engine.choices[0]?.text, choice?.text)
     for (const usage of [whole.usage, chunks.at(-1)?.usage]) {

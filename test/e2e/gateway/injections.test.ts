@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import postgres from 'postgres'
+import { boundedFetch } from '../../support/bounded-fetch.ts'
 import { eventually } from '../../support/eventually.ts'
 import { adminKey, buildGateway } from '../../support/gateway.ts'
 import { injections } from '../../support/injections.ts'
@@ -48,7 +49,7 @@ test('K05: nothing that a caller sends is ever a part of a statement', async t =
   }
   const json = { authorization: `Bearer ${adminKey}`, 'content-type': 'application/json' }
   const call = async (kind: keyof typeof statuses, path: string, init: RequestInit): Promise<Response> => {
-    const answer = await fetch(url + path, init)
+    const answer = await boundedFetch(url + path, init)
     statuses[kind].add(answer.status)
     return answer
   }

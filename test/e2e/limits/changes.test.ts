@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import OpenAI from 'openai'
+import { boundedFetch } from '../../support/bounded-fetch.ts'
 import { eventually } from '../../support/eventually.ts'
 import { type Replicas, startReplicas } from '../../support/replicas.ts'
 
@@ -44,7 +45,7 @@ test('two replicas', async t => {
       maxRetries: 2,
       fetch: async (url, init) => {
         const replica = world.gateways[asked++ % world.gateways.length]
-        const response = await fetch(`${replica?.url}${new URL(String(url)).pathname}`, init)
+        const response = await boundedFetch(`${replica?.url}${new URL(String(url)).pathname}`, init)
         statuses.push(response.status)
         return response
       },

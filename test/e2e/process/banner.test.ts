@@ -6,6 +6,7 @@ import { promisify } from 'node:util'
 import { onEnd } from '../../support/cleanup.ts'
 import { llamaServer } from '../../support/engines.ts'
 import { eventually } from '../../support/eventually.ts'
+import { within } from '../../support/inbox.ts'
 import { processTree } from '../../support/process-tree.ts'
 import { startScriptedBackend } from '../../support/scripted-backend.ts'
 import { createDatabase } from '../../support/services.ts'
@@ -23,10 +24,10 @@ function startAtTerminal(t: TestContext, env: Record<string, string>) {
     stdio: ['pipe', 'pipe', 'inherit'],
     env: { PATH: process.env['PATH'], HOME: folder, HOST: '127.0.0.1', PORT: '0', ...env },
   })
-  const exit = new Promise<number | null>(resolve => terminal.once('close', resolve))
+  const closed = new Promise<number | null>(resolve => terminal.once('close', resolve))
   onEnd(t, async () => {
     for (const pid of processTree(terminal.pid ?? 0).reverse()) if (isAlive(pid)) process.kill(pid, 'SIGKILL')
-    await exit
+    await closed
   })
   let text = ''
   terminal.stdout.setEncoding('utf8').on('data', part => {
@@ -40,6 +41,7 @@ function startAtTerminal(t: TestContext, env: Record<string, string>) {
       .split('\n')
       .filter(line => !line.startsWith('{'))
   }
+  const exit = () => within(closed, 30_000, () => `it does not end:\n${text}`)
   return { banner, exit, type: (keys: string) => void terminal.stdin.write(keys), text: () => text }
 }
 
@@ -47,6 +49,7 @@ function startAtTerminal(t: TestContext, env: Record<string, string>) {
 async function paste(lines: readonly string[], env: Record<string, string> = {}): Promise<string> {
   const { stdout } = await promisify(execFile)('sh', ['-c', `${lines.join('\n')} -sSN`], {
     env: { PATH: process.env['PATH'], ...env },
+    timeout: 30_000,
   })
   return stdout
 }
@@ -71,7 +74,7 @@ test('at a terminal a first start shows where it is, what it has, the key and a 
   assert.match(await paste(curl.slice(0, 2)), /data: \{.*data: \[DONE\]\n\n$/s)
   assert.doesNotMatch(lines.join('\n'), /weir: first start/, 'the key is shown in one place')
   type('\u0003')
-  assert.equal(await exit, 0)
+  assert.equal(await exit(), 0)
   assert.match(text(), /"signal":"SIGINT"/)
 })
 

@@ -2,13 +2,15 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import OpenAI from 'openai'
+import { boundedFetch } from '../../support/bounded-fetch.ts'
 import { eventually } from '../../support/eventually.ts'
 import type { GatewayProcess } from '../../support/gateway-process.ts'
 
 export const adminKey = 'test-admin-key-0123456789-0123456789'
 export const pepper = 'test-pepper-0123456789-0123456789-0123'
 
-export const sdk = (url: string, apiKey: string) => new OpenAI({ apiKey, baseURL: `${url}/v1`, maxRetries: 0 })
+export const sdk = (url: string, apiKey: string) =>
+  new OpenAI({ apiKey, baseURL: `${url}/v1`, maxRetries: 0, timeout: 60_000 })
 
 /** The key that the first start shows on stderr. */
 export async function shownKey({ stderr }: GatewayProcess): Promise<string> {
@@ -18,7 +20,7 @@ export async function shownKey({ stderr }: GatewayProcess): Promise<string> {
 
 /** The status of an authenticated request, on a connection of its own. */
 export async function statusWith(url: string, key: string): Promise<number> {
-  const response = await fetch(`${url}/v1/models`, {
+  const response = await boundedFetch(`${url}/v1/models`, {
     headers: { authorization: `Bearer ${key}`, connection: 'close' },
   })
   await response.arrayBuffer()
@@ -26,7 +28,7 @@ export async function statusWith(url: string, key: string): Promise<number> {
 }
 
 export async function health(url: string, path: '/health' | '/health/live' | '/health/ready' = '/health/ready') {
-  const response = await fetch(url + path, { headers: { connection: 'close' } })
+  const response = await boundedFetch(url + path, { headers: { connection: 'close' } })
   const { status }: { status: string } = JSON.parse(await response.text())
   return { code: response.status, status }
 }
@@ -38,7 +40,7 @@ export async function untilReady(url: string, withinMs = 30_000): Promise<void> 
 /** A streamed chat as an undecoded answer; the caller reads it. */
 export async function openStream(url: string, key: string, body: object = {}): Promise<Response> {
   const messages = [{ role: 'user', content: 'hi' }]
-  const response = await fetch(`${url}/v1/chat/completions`, {
+  const response = await boundedFetch(`${url}/v1/chat/completions`, {
     method: 'POST',
     headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
     body: JSON.stringify({ model: 'tinychat', stream: true, messages, ...body }),

@@ -15,6 +15,8 @@ const plainPath = (process.env['PATH'] ?? '')
   .filter(folder => !folder.includes('node_modules'))
   .join(delimiter)
 
+const maxCommandMs = 60_000
+
 interface Outcome {
   readonly code: number
   readonly stdout: string
@@ -27,9 +29,14 @@ function makeNpx(t: TestContext, dataDir: string) {
   const env = { PATH: plainPath, HOME: home, npm_config_registry: 'http://127.0.0.1:9', WEIR_DATA_DIR: dataDir }
   const npx = (...argv: readonly string[]) =>
     new Promise<Outcome>(resolve => {
-      execFile('npx', ['weir', ...argv], { cwd: root, env, encoding: 'utf8' }, (error, stdout, stderr) => {
-        resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr })
-      })
+      execFile(
+        'npx',
+        ['weir', ...argv],
+        { cwd: root, env, encoding: 'utf8', timeout: maxCommandMs },
+        (error, stdout, stderr) => {
+          resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr })
+        },
+      )
     })
   return { npx, home }
 }
@@ -98,7 +105,7 @@ test('npx weir keys: without a server it makes the database, beside one it asks 
 test('whoever stops reading, as `| head` does, is no reason for a stack', async () => {
   const script = `"${process.execPath}" scripts/weir.js check-config | head -c 0; echo "\${PIPESTATUS[0]}"`
   const { stdout, stderr } = await new Promise<Outcome>(resolve => {
-    execFile('bash', ['-c', script], { cwd: root, encoding: 'utf8' }, (_error, stdout, stderr) =>
+    execFile('bash', ['-c', script], { cwd: root, encoding: 'utf8', timeout: maxCommandMs }, (_error, stdout, stderr) =>
       resolve({ code: 0, stdout, stderr }),
     )
   })

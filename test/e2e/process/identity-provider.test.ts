@@ -7,6 +7,7 @@ import { test } from 'node:test'
 import { onEnd } from '../../support/cleanup.ts'
 import { eventually } from '../../support/eventually.ts'
 import { startGateway } from '../../support/gateway-process.ts'
+import { happens } from '../../support/inbox.ts'
 import { jwkOf, makeKeyPair, signJwt } from '../../support/jwt-maker.ts'
 import { startScriptedBackend } from '../../support/scripted-backend.ts'
 import { createDatabase } from '../../support/services.ts'
@@ -16,9 +17,11 @@ import { adminKey, health, pepper, sdk, statusWith, untilReady } from './calls.t
 test('G05 with the identity provider down it starts, serves keys, tells JWTs to wait, and heals by itself', async t => {
   const pair = makeKeyPair('ES256')
   const provider = createServer((_request, response) => response.end(JSON.stringify({ keys: [jwkOf(pair, 'one')] })))
-  await new Promise<void>(resolve => provider.listen(0, '127.0.0.1', resolve))
+  provider.listen(0, '127.0.0.1')
+  await happens(provider, 'listening')
   const { port } = provider.address() as AddressInfo
-  await new Promise(resolve => provider.close(resolve))
+  provider.close()
+  await happens(provider, 'close')
   const issuer = `http://127.0.0.1:${port}/`
   const folder = makeTempDir(t)
   const yaml = `auth: { issuers: { corp: { issuer: "${issuer}", audience: [weir], jwksUrl: "${issuer}jwks", provision: true } } }`
@@ -40,7 +43,8 @@ test('G05 with the identity provider down it starts, serves keys, tells JWTs to 
   assert.equal(await statusWith(url, jwt), 503)
   assert.equal((await health(url)).code, 200)
 
-  await new Promise<void>(resolve => provider.listen(port, '127.0.0.1', resolve))
+  provider.listen(port, '127.0.0.1')
+  await happens(provider, 'listening')
   onEnd(t, () => provider.close())
   await eventually('the JWT is let in', async () => (await statusWith(url, jwt)) === 200, { withinMs: 10_000 })
   const messages = [{ role: 'user' as const, content: 'hi' }]
@@ -48,7 +52,8 @@ test('G05 with the identity provider down it starts, serves keys, tells JWTs to 
   assert.ok(answer.choices[0]?.message.content)
 
   provider.closeAllConnections()
-  await new Promise(resolve => provider.close(resolve))
+  provider.close()
+  await happens(provider, 'close')
   assert.equal(await statusWith(url, jwt), 200)
   const another = signJwt(pair, { iss: issuer, aud: 'weir', sub: 'somebody else', exp }, { kid: 'one' })
   assert.equal(await statusWith(url, another), 200)

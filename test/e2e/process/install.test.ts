@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { makeTempDir } from '../../support/temp-dir.ts'
 
 const script = fileURLToPath(new URL('../../../scripts/install.js', import.meta.url))
+const maxCommandMs = 60_000
 const announcement = 'weir: installing dependencies (npm ci), once …\n'
 
 const kinds = { dependencies: 'needed', devDependencies: 'tool', optionalDependencies: 'extra' }
@@ -18,7 +19,7 @@ function makeProject(t: TestContext) {
   cpSync(script, join(root, 'scripts/install.js'))
   const env = { PATH: process.env['PATH'], HOME: root, npm_config_registry: 'http://127.0.0.1:9' }
   const npm = (...argv: string[]) =>
-    execFileSync('npm', argv, { cwd: root, env, stdio: ['ignore', 'ignore', 'inherit'] })
+    execFileSync('npm', argv, { cwd: root, env, stdio: ['ignore', 'ignore', 'inherit'], timeout: maxCommandMs })
   /** Makes all three in this version, and manifest and lockfile that want them. */
   const release = (version: string) => {
     const names = Object.values(kinds)
@@ -35,7 +36,12 @@ function makeProject(t: TestContext) {
   release('1.0.0')
   const install = (before: string, more: Record<string, string> = {}) =>
     new Promise<{ code: number; stdout: string; stderr: string }>(resolve => {
-      const options = { cwd: root, env: { ...env, npm_lifecycle_event: before, ...more }, encoding: 'utf8' as const }
+      const options = {
+        cwd: root,
+        env: { ...env, npm_lifecycle_event: before, ...more },
+        encoding: 'utf8' as const,
+        timeout: maxCommandMs,
+      }
       execFile(process.execPath, ['scripts/install.js'], options, (error, stdout, stderr) =>
         resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr }),
       )

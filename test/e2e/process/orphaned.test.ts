@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,6 +7,7 @@ import { createInterface } from 'node:readline'
 import { test } from 'node:test'
 import { onEnd } from '../../support/cleanup.ts'
 import { adminKey } from '../../support/gateway.ts'
+import { happens, within } from '../../support/inbox.ts'
 import { createDatabase } from '../../support/services.ts'
 
 test('a SIGTERM to `npm start`, whose shell keeps it to itself, stops the server all the same', {
@@ -38,9 +38,9 @@ test('a SIGTERM to `npm start`, whose shell keeps it to itself, stops the server
     messages.push(JSON.parse(line).msg)
     if (messages.includes('listening')) listening.resolve()
   })
-  await listening.promise
+  await within(listening.promise, 10_000, () => `it does not listen: ${messages.join(', ')}`)
   shell.kill('SIGTERM')
   // Only the server holds the other end now: it closes when the server is gone.
-  await once(lines, 'close')
+  await happens(lines, 'close')
   assert.ok(messages.includes('stopping'))
 })

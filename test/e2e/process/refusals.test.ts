@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { boundedFetch } from '../../support/bounded-fetch.ts'
 import { onEnd } from '../../support/cleanup.ts'
 import { type GatewayOptions, runGateway, startGateway } from '../../support/gateway-process.ts'
+import { happens } from '../../support/inbox.ts'
 import { createDatabase } from '../../support/services.ts'
 import { makeTempDir } from '../../support/temp-dir.ts'
 import { adminKey, health, pepper, shownKey, statusWith, untilReady } from './calls.ts'
@@ -28,7 +29,7 @@ async function refusal(t: TestContext, options: GatewayOptions): Promise<string>
 
 async function takePort(t: TestContext): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
+  await happens(server, 'listening')
   onEnd(t, () => server.close())
   return (server.address() as AddressInfo).port
 }
@@ -104,7 +105,7 @@ test('a file that is no model does not keep it from starting: it says so, in the
   })
   await untilReady(gateway.url)
   assert.deepEqual(await health(gateway.url, '/health'), { code: 200, status: 'degraded' })
-  const reply = await fetch(`${gateway.url}/v1/chat/completions`, {
+  const reply = await boundedFetch(`${gateway.url}/v1/chat/completions`, {
     method: 'POST',
     headers: { authorization: `Bearer ${adminKey}`, 'content-type': 'application/json' },
     body: JSON.stringify({ messages: [{ role: 'user', content: 'hi' }] }),

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
+import { boundedFetch } from '../../support/bounded-fetch.ts'
 import { eventually } from '../../support/eventually.ts'
 import { type GatewayProcess, startGateway } from '../../support/gateway-process.ts'
 import { startRedis } from '../../support/redis-server.ts'
@@ -31,7 +32,7 @@ async function startReplicas(t: TestContext, redisUrl: string): Promise<readonly
 }
 
 async function admin(url: string, method: string, path: string, body?: object): Promise<Record<string, string>> {
-  const response = await fetch(`${url}/admin${path}`, {
+  const response = await boundedFetch(`${url}/admin${path}`, {
     method,
     headers: { authorization: `Bearer ${adminKey}`, ...(body && { 'content-type': 'application/json' }) },
     ...(body && { body: JSON.stringify(body) }),
@@ -41,7 +42,10 @@ async function admin(url: string, method: string, path: string, body?: object): 
 }
 
 async function tokenFor(url: string, key: string): Promise<string> {
-  const response = await fetch(`${url}/auth/token`, { method: 'POST', headers: { authorization: `Bearer ${key}` } })
+  const response = await boundedFetch(`${url}/auth/token`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${key}` },
+  })
   const { access_token: token = '' } = (await response.json()) as Record<string, string>
   return token
 }
