@@ -25,7 +25,7 @@ export interface ParsedBody extends ScannedBody {
 export function parseBody(bytes: Buffer): ParsedBody {
   const scan = admit(bytes)
   // Only an escape can bring a lone surrogate into valid UTF-8, and many bodies hold none.
-  return finish(bytes, scan, { value: parseObject(bytes), checkStrings: bytes.includes(0x5c) })
+  return finish(bytes, scan, { value: parseObject(bytes, scan), checkStrings: bytes.includes(0x5c) })
 }
 
 /**
@@ -36,10 +36,11 @@ export function parseBody(bytes: Buffer): ParsedBody {
 export async function parseLargeBody(bytes: Buffer, pause: () => Promise<void>): Promise<ParsedBody> {
   const scan = admit(bytes)
   await pause()
+  if (!scan.isClosed) throw explainSyntax(bytes.toString('utf8'))
   // One escape makes a text twice as wide, which for a long one takes more time than all the rest: seen before it is read.
   refuseLoneSurrogate(bytes, scan)
   await pause()
-  const value = parseObject(bytes)
+  const value = parseObject(bytes, scan)
   await pause()
   const body = finish(bytes, scan, { value, checkStrings: false })
   await pause()
@@ -58,8 +59,9 @@ interface Read {
   readonly checkStrings: boolean
 }
 
-function finish(bytes: Buffer, { colons, spans }: BodyScan, { value, checkStrings }: Read): ParsedBody {
-  const keys = countKeys(value, checkStrings)
+function finish(bytes: Buffer, scan: BodyScan, { value, checkStrings }: Read): ParsedBody {
+  const { colons, containers, mayOverflow, spans } = scan
+  const keys = countKeys(value, { left: containers, checkNumbers: mayOverflow, checkStrings })
   if (keys !== colons) throw Number.isNaN(keys) ? explainRefusal(value) : explainDuplicate(bytes)
   return { value, bytes, fields: nameFields(bytes, spans, Object.keys(value)) }
 }
@@ -84,8 +86,10 @@ function requireUtf8(bytes: Buffer): void {
   }
 }
 
-function parseObject(bytes: Buffer): Record<string, unknown> {
+function parseObject(bytes: Buffer, { isClosed }: BodyScan): Record<string, unknown> {
   const text = bytes.toString('utf8')
+  // JSON.parse would find no more than is known, and looks long for the line.
+  if (!isClosed) throw explainSyntax(text)
   let value: unknown
   try {
     value = JSON.parse(text)
@@ -97,23 +101,48 @@ function parseObject(bytes: Buffer): Record<string, unknown> {
   throw new WeirError('invalidRequest', `The request body must be a JSON object; it is ${what}.`)
 }
 
+interface Walk {
+  /** Objects and arrays that have not been met yet, if no key stands twice: nothing is looked through for them in vain. */
+  left: number
+  readonly checkNumbers: boolean
+  readonly checkStrings: boolean
+}
+
 /** Counts the keys of a value, or answers NaN where it holds something that is refused. Recursion is bounded by depth. */
-function countKeys(value: object, checkStrings: boolean): number {
-  let count = 0
-  if (Array.isArray(value)) {
-    for (const item of value) {
-      if (typeof item === 'object' && item !== null) count += countKeys(item, checkStrings)
-      else if (isRefusedScalar(item, checkStrings)) return Number.NaN
-    }
-    return count
+function countKeys(value: object, walk: Walk): number {
+  walk.left--
+  return Array.isArray(value)
+    ? countKeysOfItems(value, walk)
+    : countKeysOfFields(value as Record<string, unknown>, walk)
+}
+
+function countKeysOfItems(items: readonly unknown[], walk: Walk): number {
+  // A native search, which for a million numbers takes a tenth of the time of a loop.
+  if (walk.checkNumbers && (items.includes(Number.POSITIVE_INFINITY) || items.includes(Number.NEGATIVE_INFINITY))) {
+    return Number.NaN
   }
-  const record = value as Record<string, unknown>
+  let count = 0
+  for (let index = 0; index < items.length && (walk.left > 0 || walk.checkStrings); index++) {
+    const item = items[index]
+    if (typeof item === 'object' && item !== null) count += countKeys(item, walk)
+    else if (walk.checkStrings && isRefusedScalar(item)) return Number.NaN
+  }
+  return count
+}
+
+function countKeysOfFields(record: Readonly<Record<string, unknown>>, walk: Walk): number {
+  const { left, checkNumbers, checkStrings } = walk
+  if (left === 0 && !checkNumbers && !checkStrings) {
+    // A constructor is refused for the object in it, and none is left.
+    return Object.hasOwn(record, '__proto__') ? Number.NaN : Object.keys(record).length
+  }
+  let count = 0
   for (const key in record) {
     count++
     const item = record[key]
     if (isRefusedKey(key, item) || (checkStrings && !key.isWellFormed())) return Number.NaN
-    if (typeof item === 'object' && item !== null) count += countKeys(item, checkStrings)
-    else if (isRefusedScalar(item, checkStrings)) return Number.NaN
+    if (typeof item === 'object' && item !== null) count += countKeys(item, walk)
+    else if ((checkNumbers || checkStrings) && isRefusedScalar(item)) return Number.NaN
   }
   return count
 }
@@ -123,9 +152,9 @@ function isRefusedKey(key: string, value: unknown): boolean {
   return key === 'constructor' && typeof value === 'object' && value !== null && Object.hasOwn(value, 'prototype')
 }
 
-function isRefusedScalar(item: unknown, checkStrings: boolean): boolean {
-  if (typeof item === 'number') return item === Number.POSITIVE_INFINITY || item === Number.NEGATIVE_INFINITY
-  return checkStrings && typeof item === 'string' && !item.isWellFormed()
+function isRefusedScalar(item: unknown): boolean {
+  if (typeof item === 'number') return !Number.isFinite(item)
+  return typeof item === 'string' && !item.isWellFormed()
 }
 
 /** JSON.parse keeps the text's order of keys, except that it moves those that look like indices to the front. */
@@ -146,7 +175,8 @@ function readKey(bytes: Buffer, start: number, valueStart: number): string {
   return JSON.parse(bytes.toString('utf8', start, bytes.lastIndexOf(0x22, bytes.lastIndexOf(0x3a, valueStart - 1)) + 1))
 }
 
-function explainSyntax(text: string, cause: unknown): WeirError {
+/** @param cause why JSON.parse refused it, where it was asked. */
+function explainSyntax(text: string, cause?: unknown): WeirError {
   const fault = findJsonFault(text)
   if (fault === undefined) return new WeirError('invalidRequest', 'The request body is not valid JSON.', { cause })
   return new WeirError('invalidRequest', `The request body is not valid JSON: ${fault.problem}, ${fault.where}.`)
@@ -198,7 +228,7 @@ function findRefused(value: object): Refused | undefined {
 
 function findRefusedIn(item: unknown): Refused | undefined {
   if (typeof item === 'object' && item !== null) return findRefused(item)
-  if (!isRefusedScalar(item, true)) return undefined
+  if (!isRefusedScalar(item)) return undefined
   const problem =
     typeof item === 'number' ? 'is too large for a number' : 'holds half of a surrogate pair (\\ud800 to \\udfff)'
   return { problem, steps: [] }

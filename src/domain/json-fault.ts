@@ -103,21 +103,26 @@ function take(reader: Reader, character: string): boolean {
   return true
 }
 
+/** Mostly there are none, and to see that costs less than to ask a pattern. */
+function skipSpaces(reader: Reader): void {
+  if (reader.text.charCodeAt(reader.at) <= 0x20) skip(reader, spaces)
+}
+
 /** Reads one value and the spaces round it. */
 function readValue(reader: Reader): void {
-  skip(reader, spaces)
+  skipSpaces(reader)
   countToken(reader)
   const first = reader.text[reader.at]
   if (first === '{') readObject(reader)
   else if (first === '[') readArray(reader)
   else if (first === '"') readString(reader)
   else if (!skip(reader, number) && !skip(reader, word)) throw found(reader, 'a value')
-  skip(reader, spaces)
+  skipSpaces(reader)
 }
 
 function readArray(reader: Reader): void {
   reader.at++
-  skip(reader, spaces)
+  skipSpaces(reader)
   if (take(reader, ']')) return
   for (let index = 0; ; index++) {
     reader.path.push(index)
@@ -131,17 +136,20 @@ function readArray(reader: Reader): void {
 function readObject(reader: Reader): void {
   const keys = new Set<string>()
   reader.at++
-  skip(reader, spaces)
+  skipSpaces(reader)
   if (take(reader, '}')) return
   for (;;) {
-    skip(reader, spaces)
+    skipSpaces(reader)
     const start = reader.at
     if (reader.text[start] !== '"') throw found(reader, 'a key in double quotes')
     const key = readString(reader)
     reader.path.push(key)
-    if (keys.has(key)) throw new Fault('a key stands twice in one object', start, { path: formatPath(reader.path) })
-    keys.add(key)
-    skip(reader, spaces)
+    // One search of the set: it does not grow by a key that it has.
+    const { size } = keys
+    if (keys.add(key).size === size) {
+      throw new Fault('a key stands twice in one object', start, { path: formatPath(reader.path) })
+    }
+    skipSpaces(reader)
     if (!take(reader, ':')) throw found(reader, "':'")
     readValue(reader)
     reader.path.pop()

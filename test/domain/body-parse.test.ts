@@ -41,6 +41,24 @@ describe('what is valid JSON and still refused', () => {
     })
   }
 
+  test('H07 what is refused is found wherever it stands, also behind a value that a repeated key has dropped', () => {
+    const cases: [string, string, RegExp][] = [
+      ['{"a":[[],[1,{"b":[]},{"__proto__":1}]],"c":1}', 'a[1][2].__proto__', /not allowed/],
+      ['{"a":[[[]]],"a":1,"b":[{"__proto__":1}]}', 'b[0].__proto__', /not allowed/],
+      ['{"a":[{},{}],"a":{"constructor":{"prototype":1}}}', 'a.constructor', /prototype/],
+      [`{"a":[1,2,[3,${'9'.repeat(309)},{}]]}`, 'a[2][1]', /too large/],
+      [`{"a":[1,[],-${'9'.repeat(310)}.5]}`, 'a[2]', /too large/],
+      ['{"a":[{"b":{}},{"b":1E+400}]}', 'a[1].b', /too large/],
+      ['{"a":{"b":[]},"c":{"d":1,"d":2}}', 'c.d', /twice/],
+      ['{"a":{"1":1,"b":2,"1":3}}', 'a["1"]', /twice/],
+    ]
+    for (const [body, param, pattern] of cases) {
+      const error = refusal(body)
+      assert.equal(error.param, param)
+      assert.match(error.message, pattern)
+    }
+  })
+
   test('H07 names like those that are refused pass', () => {
     const body = {
       constructor: { type: 'object', properties: { prototype: 1 } },
@@ -130,7 +148,7 @@ describe('a large body', () => {
   })
 
   test('is refused as a small one is', async () => {
-    for (const body of ['{"a":1,"a":2}', '{', '[]', '{"a":1e999}']) {
+    for (const body of ['{"a":1,"a":2}', '{', '{"a":"', '{"a":1}x', '{"a" 1}', '[]', '{"a":1e999}']) {
       const { message, param } = refusal(body)
       await assert.rejects(parseLargeBody(Buffer.from(body), pauses().pause), { message, param })
     }

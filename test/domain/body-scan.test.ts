@@ -57,6 +57,91 @@ describe('the spans of the top-level fields', () => {
   })
 })
 
+describe('what the scan knows before anything is parsed', () => {
+  const parsed = (text: string): unknown => {
+    try {
+      return JSON.parse(text)
+    } catch {
+      return undefined
+    }
+  }
+  const countContainers = (value: unknown): number =>
+    typeof value === 'object' && value !== null
+      ? Object.values(value).reduce((sum: number, item) => sum + countContainers(item), 1)
+      : 0
+
+  test('H07 every valid text is closed, and its objects and arrays are counted', () => {
+    fc.assert(
+      fc.property(jsonObject, randomly, (object, choose) => {
+        const { isClosed, containers } = scanBody(Buffer.from(writeFreely(object, choose)))
+        assert.ok(isClosed)
+        assert.equal(containers, countContainers(object))
+      }),
+      { numRuns: 1000 },
+    )
+  })
+
+  test('H07 no text that is not closed is valid', () => {
+    fc.assert(
+      fc.property(fc.array(fc.constantFrom(...'{}[]:,"\\ a1')), characters => {
+        const text = characters.join('')
+        if (!scanBody(Buffer.from(text)).isClosed) assert.equal(parsed(text), undefined, text)
+      }),
+      { numRuns: 5000 },
+    )
+  })
+
+  test('H07 a string, an object or an array without end is not closed, nor is what goes on behind the end', () => {
+    for (const text of [
+      '{"a":1',
+      '{"a":[1}',
+      '{"a',
+      '"a',
+      '"a\\"',
+      '{"a":1}x',
+      '{"a":1}{}',
+      '}',
+      '1}',
+      '{"a":1} \n\u00a0',
+    ]) {
+      assert.ok(!scanBody(Buffer.from(text)).isClosed, text)
+    }
+    for (const text of ['{"a":1}', ' {"a":"}"}\r\n\t ', '[]', '"a"', '1', `{"a":1}${' '.repeat(1000)}`]) {
+      assert.ok(scanBody(Buffer.from(text)).isClosed, text)
+    }
+  })
+
+  test('H07 no number is too large where none may be', () => {
+    const digits = fc.string({ unit: fc.constantFrom(...'0123456789'), minLength: 1, maxLength: 400 })
+    const exponent = fc.tuple(fc.constantFrom('e', 'E', 'e+', 'E-'), fc.nat(999)).map(parts => parts.join(''))
+    const number = fc
+      .tuple(fc.constantFrom('', '-'), digits, fc.option(digits), fc.option(exponent))
+      .map(([sign, whole, part, power]) => `${sign}1${whole}${part === null ? '' : `.${part}`}${power ?? ''}`)
+    fc.assert(
+      fc.property(fc.array(number, { maxLength: 5 }), numbers => {
+        const { mayOverflow } = scanBody(Buffer.from(`{"a":[${numbers.join(' , ')}]}`))
+        if (!mayOverflow) assert.ok(numbers.every(text => Number.isFinite(Number(text))))
+      }),
+      { numRuns: 2000 },
+    )
+    assert.ok(!scanBody(Buffer.from('{"a":[true,false,1.5,null,"1e5"]}')).mayOverflow)
+  })
+
+  test('runs of any length end where they do', () => {
+    for (let length = 0; length < 80; length++) {
+      for (const run of [' '.repeat(length), '\n\r\t '.repeat(length / 4)]) {
+        const bytes = Buffer.from(
+          `{"a":${run}1${'0'.repeat(length)}${run},"b":[${run}]${run},"c":${run}"${run}"}${run}`,
+        )
+        const { spans, colons, containers, isClosed } = scanBody(bytes)
+        const cut = [0, 3, 6].map(at => bytes.toString('utf8', spans[at + 1], spans[at + 2]))
+        assert.deepEqual(cut, [`1${'0'.repeat(length)}`, `[${run}]`, `"${run}"`])
+        assert.deepEqual({ colons, containers, isClosed }, { colons: 3, containers: 2, isClosed: true })
+      }
+    }
+  })
+})
+
 describe('H07 the bounds on what a body holds', () => {
   const arrays = (depth: number) => Buffer.from(`{"a":${'['.repeat(depth - 1)}${']'.repeat(depth - 1)}}`)
   const message = (bytes: Buffer) => {
