@@ -13,7 +13,7 @@ import { WeirError } from '../src/errors.ts'
 import type { Decision, Hold, Limiter } from '../src/limits/limiter.ts'
 import { LoneLimiter } from '../src/limits/lone-limiter.ts'
 import { Recounts } from '../src/limits/recounts.ts'
-import { SharedLimiter } from '../src/limits/shared-limiter.ts'
+import { limiterConnection, SharedLimiter } from '../src/limits/shared-limiter.ts'
 import { connectRedis } from '../src/store/redis-client.ts'
 import { getPrincipal } from './auth.ts'
 import type { LimitMeters } from './metrics.ts'
@@ -53,8 +53,7 @@ interface Ask {
   readonly failsClosed: boolean
   readonly inference: Inference
   readonly recounts: Recounts
-  /** Aborts when the caller leaves. */
-  readonly signal: AbortSignal
+  readonly reply: FastifyReply
 }
 
 /** A decision, and the demand that it was made on. */
@@ -65,14 +64,7 @@ interface Refusals {
   readonly meters: LimitMeters
 }
 
-interface Leaving {
-  readonly meters: LimitMeters
-  readonly leaving: AbortController
-}
-
 const unavailableRetryMs = 2000
-/** For what no request waits for: settlements, renewals, probes. */
-const commandTimeoutMs = 1000
 
 /** The inference of a request that has been prepared. Throws where it has not, which is a mistake in the route. */
 export function getInference({ inference, routeOptions }: FastifyRequest): Inference {
@@ -91,14 +83,13 @@ export default fp<LimitsOptions>(
     app.decorate('reserve', (request, reply, done) => {
       const { limits: set, tier } = getPrincipal(request)
       if (set.limits.length === 0) return done()
-      const leaving = new AbortController()
-      const settleLater = settleOnClose(request, reply, { meters, leaving })
+      const settleLater = settleOnClose(request, reply, meters)
       const ask = {
         set,
         failsClosed: config.tiers[tier]?.whenLimiterDown === 'closed',
         inference: getInference(request),
         recounts,
-        signal: leaving.signal,
+        reply,
       }
       const conclude = ([decision, demand]: Outcome) => {
         meters.decided(decision.kind)
@@ -121,8 +112,7 @@ async function buildLimiter(
   meters: LimitMeters,
 ): Promise<Limiter> {
   if (stores.redisUrl === undefined) return new LoneLimiter()
-  // A connection of its own: nobody's large values stand before a reservation, and how long to wait is the limiter's to say.
-  const client = connectRedis(stores.redisUrl, { connectionName: 'weir-limits', commandTimeout: commandTimeoutMs })
+  const client = connectRedis(stores.redisUrl, limiterConnection)
   // What is wrong with Redis is said by the plugin redis and by the limiter.
   client.on('error', () => {})
   const limiter = new SharedLimiter({
@@ -131,6 +121,7 @@ async function buildLimiter(
     events: {
       onRoundTrip: durationMs => meters.observeRoundTrip(durationMs),
       onBacklog: (waiting, dropped) => meters.setBacklog(waiting, dropped),
+      onSuspicion: isSuspected => meters.setLocal(isSuspected),
       onModeChange: (isLocal, reason) => {
         meters.setLocal(isLocal)
         if (isLocal)
@@ -169,7 +160,7 @@ async function reconsider(
   ask: Ask,
   first: Decision | Promise<Decision>,
 ): Promise<Outcome> {
-  const { inference, recounts, signal } = ask
+  const { inference, recounts, reply } = ask
   const { demand, recount } = inference
   const decision = await first
   if (decision.kind !== 'denied' || !recounts.mayCount(ask.set.fingerprint, performance.now())) {
@@ -177,7 +168,7 @@ async function reconsider(
   }
   const { set, states } = decision
   if (!fitsWithoutPrompt({ set, states, demand })) return [decision, demand]
-  const counted = await recount(signal)
+  const counted = await recount(leavingSignal(reply))
   const second =
     counted === null || counted.promptTokens >= demand.promptTokens
       ? decision
@@ -192,6 +183,14 @@ const requestOf = ({ set, failsClosed }: Ask, demand: Demand, id: string) => ({
   failsClosed,
   amounts: set.limits.map(limit => amountFor(limit, demand)),
 })
+
+/** Aborts when the caller leaves. */
+function leavingSignal({ raw }: FastifyReply): AbortSignal {
+  const leaving = new AbortController()
+  if (raw.closed) leaving.abort()
+  else raw.once('close', () => leaving.abort())
+  return leaving.signal
+}
 
 /** What the caller is answered; nothing where it was admitted. */
 function refusalOf([decision, demand]: Outcome, refusals: Refusals): WeirError | undefined {
@@ -213,14 +212,13 @@ function refusalOf([decision, demand]: Outcome, refusals: Refusals): WeirError |
 }
 
 /** Settles what is held once the reply's socket has closed, which may be before the limiter has answered. */
-function settleOnClose(request: FastifyRequest, reply: FastifyReply, { meters, leaving }: Leaving) {
+function settleOnClose(request: FastifyRequest, reply: FastifyReply, meters: LimitMeters) {
   let settle: (() => void) | null = null
   let isClosed = false
   // Those who end the call when its caller leaves listen to the same event, after us: what they find out belongs here.
   reply.raw.once('close', () =>
     queueMicrotask(() => {
       isClosed = true
-      leaving.abort()
       settle?.()
     }),
   )

@@ -85,9 +85,21 @@ export function take(bucket: RateBucket, drops: number): number {
   bucket.levelDrops += drops
   bucket.lastSeq = Math.max(bucket.atUs, bucket.lastSeq + 1)
   mark(bucket, bucket.lastSeq)
-  // The second oldest: its reservations fall to the oldest one's mark, which is lower.
-  if (bucket.marks.length > maxMarks) bucket.marks.splice(1, 1)
+  if (bucket.marks.length > maxMarks) bucket.marks.splice(leastMissed(bucket.marks), 1)
   return bucket.lastSeq
+}
+
+/**
+ * The index of the mark that stands least above the one before, of equal ones the oldest. Its reservations fall to that one,
+ * and a refund is smaller only where it is larger than that low: so lows are kept apart, and the lowest is kept.
+ */
+function leastMissed(marks: readonly Mark[]): number {
+  let [found, leastStep] = [1, Number.POSITIVE_INFINITY]
+  for (let index = 1; index < marks.length; index += 1) {
+    const step = (marks[index]?.lowDrops ?? 0) - (marks[index - 1]?.lowDrops ?? 0)
+    if (step < leastStep) [found, leastStep] = [index, step]
+  }
+  return found
 }
 
 /** The lowest level since `seq` is the present one. */

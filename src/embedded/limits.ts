@@ -59,11 +59,22 @@ export class MemoryLimits implements LimitStore {
       for (const count of counts) setClockBack(count, atUs)
       return { kind: 'denied', states, atUs }
     }
-    const seqs = counts.map((count, index) => takeFrom(count, atUs, { id, amount: amounts[index] ?? 0 }))
-    const reservation = { id, set, held: amounts, atUs }
-    this.#holds.set(id, { reservation, seqs, held: amounts, untilUs: atUs + heldUs })
+    const reservation = this.#hold({ id, set, held: amounts, atUs }, counts)
     const taken = counts.map(count => ({ used: measure(count, atUs, 0).used, waitUs: 0 }))
     return { kind: 'admitted', reservation, states: taken, atUs }
+  }
+
+  /** Holds amounts for what runs already and was admitted elsewhere; nothing is refused. `id` is used once. */
+  adopt(id: string, set: LimitSet, amounts: readonly number[]): Reservation {
+    const atUs = this.#change()
+    return this.#hold({ id, set, held: amounts, atUs }, this.#countsOf(set, atUs))
+  }
+
+  #hold(reservation: Reservation, counts: readonly Count[]): Reservation {
+    const { id, held, atUs } = reservation
+    const seqs = counts.map((count, index) => takeFrom(count, atUs, { id, amount: held[index] ?? 0 }))
+    this.#holds.set(id, { reservation, seqs, held, untilUs: atUs + heldUs })
+    return reservation
   }
 
   settle(reservation: Reservation, used: readonly number[]): void {

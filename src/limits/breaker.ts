@@ -28,9 +28,13 @@ export class Breaker {
   /** Errors of a client name the command: only the message is passed on. */
   failed(error: unknown): void {
     this.#failures++
-    if (this.#state === 'open' || this.#failures < maxFailures) return
+    if (this.#failures >= maxFailures) this.open(error instanceof Error ? error.message : String(error))
+  }
+
+  open(reason: string): void {
+    if (this.#state === 'open') return
     this.#state = 'open'
-    this.#events.onOpen(error instanceof Error ? error.message : String(error))
+    this.#events.onOpen(reason)
   }
 
   /** A probe was answered. */

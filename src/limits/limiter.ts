@@ -51,6 +51,8 @@ export interface LimiterEvents {
   readonly onRoundTrip: (durationMs: number) => void
   /** What Redis has still to be told, and what was given up so far. */
   readonly onBacklog: (waiting: number, dropped: number) => void
+  /** Redis is silent and may be away, or answers after it was; not told of where the mode changes. */
+  readonly onSuspicion: (isSuspected: boolean) => void
   readonly onModeChange: (isLocal: boolean, reason: string | null) => void
 }
 

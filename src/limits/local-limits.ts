@@ -49,6 +49,12 @@ export class LocalLimits {
     return this.#store.reserve(id, part, amounts)
   }
 
+  /** Holds what runs already, whether it fits or not. */
+  adopt(id: string, part: LimitSet, amounts: readonly number[]): Reservation {
+    this.#touched.add(part.fingerprint)
+    return this.#store.adopt(id, part, amounts)
+  }
+
   settle(reservation: Reservation, used: readonly number[]): void {
     this.#store.settle(reservation, used)
   }

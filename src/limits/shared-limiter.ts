@@ -3,6 +3,7 @@ import type { Redis } from 'ioredis'
 import type { LimitSet } from '../domain/limit.ts'
 import type { Reservation } from '../domain/reservation.ts'
 import { RedisLimits } from '../store/limits.ts'
+import type { RedisUse } from '../store/redis-client.ts'
 import { beat, leave } from '../store/replicas.ts'
 import { Backlog } from './backlog.ts'
 import { Breaker } from './breaker.ts'
@@ -10,13 +11,19 @@ import { KnownStates } from './known-states.ts'
 import { type Decision, decide, type Limiter, type LimiterEvents, type Look, type Request } from './limiter.ts'
 import { LivePlace } from './live-place.ts'
 import { LocalLimits } from './local-limits.ts'
-import { Patience } from './patience.ts'
 import { probedSet } from './probed-set.ts'
 import { Renewals } from './renewals.ts'
-import { type HoldKeepers, SharedHold } from './shared-hold.ts'
+import { type HoldKeepers, type HoldPlace, SharedHold } from './shared-hold.ts'
+import { SharedReservations } from './shared-reservations.ts'
+
+/**
+ * A connection of its own: nobody's large values stand before a reservation. The timeout is for what no request waits for;
+ * how long those wait is the limiter's to say.
+ */
+export const limiterConnection: RedisUse = { connectionName: 'weir-limits', commandTimeout: 1000 }
 
 export interface SharedLimiterOptions {
-  /** Of its own; it is disconnected at the end. Its timeout is for what no request waits for: see Patience. */
+  /** With `limiterConnection`; it is disconnected at the end. */
   readonly client: Redis
   /** How many replicas to share with while Redis has never said. */
   readonly assumedReplicas: number
@@ -42,11 +49,11 @@ export class SharedLimiter implements Limiter {
   readonly #replica = randomUUID()
   readonly #place: LivePlace
   readonly #known = new KnownStates()
-  readonly #patience = new Patience()
   readonly #local: LocalLimits
   readonly #backlog = new Backlog()
   readonly #renewals: Renewals<SharedHold>
   readonly #breaker: Breaker
+  readonly #reservations: SharedReservations
   readonly #keepers: HoldKeepers
   readonly #timer: NodeJS.Timeout
   #ticks = 0
@@ -61,10 +68,23 @@ export class SharedLimiter implements Limiter {
     this.#renewals = new Renewals(holds => this.#renew(holds))
     this.#breaker = new Breaker({
       onOpen: reason => {
-        this.#patience.giveUp()
+        this.#reservations.giveUp()
         events.onModeChange(true, reason)
       },
-      onClose: () => events.onModeChange(false, null),
+      onClose: () => {
+        this.#reservations.trust()
+        events.onModeChange(false, null)
+      },
+    })
+    this.#reservations = new SharedReservations({
+      store: this.#store,
+      known: this.#known,
+      breaker: this.#breaker,
+      backlog: this.#backlog,
+      events,
+      replicas: () => this.#place.current.count,
+      hold: (reservation, wholeSet, place) => this.#hold(reservation, wholeSet, place),
+      reserveLocally: request => this.#reserveLocally(request),
     })
     this.#keepers = {
       store: this.#store,
@@ -73,6 +93,8 @@ export class SharedLimiter implements Limiter {
       breaker: this.#breaker,
       known: this.#known,
       end: hold => this.#renewals.delete(hold),
+      holdLocally: ({ id, set, held }) => this.#local.adopt(id, this.#partOf(set), held),
+      endPromise: (reservation, used) => this.#reservations.endPromise(reservation, used),
     }
     this.#timer = setInterval(() => void this.#tick(), tickMs)
     this.#timer.unref()
@@ -101,7 +123,7 @@ export class SharedLimiter implements Limiter {
     if (this.#breaker.isOpen) return this.#reserveLocally(request)
     const states = this.#known.findDenial(set, amounts, performance.now())
     if (states !== null) return { kind: 'denied', set, states, isLocal: false }
-    return this.#reserveShared(request)
+    return this.#reservations.ask(request)
   }
 
   async look(set: LimitSet): Promise<Look> {
@@ -131,29 +153,6 @@ export class SharedLimiter implements Limiter {
     this.#client.disconnect()
   }
 
-  async #reserveShared(request: Request): Promise<Decision> {
-    const { id, set, amounts } = request
-    const sentMs = performance.now()
-    let isWanted = true
-    try {
-      const verdict = await this.#patience.wait(this.#store.reserve(id, set, amounts, () => isWanted))
-      const nowMs = performance.now()
-      this.#breaker.succeeded()
-      this.#events.onRoundTrip(nowMs - sentMs)
-      this.#known.note(set, verdict, amounts, nowMs)
-      return decide(verdict, set, {
-        isLocal: false,
-        hold: reservation => this.#hold(reservation, set, 'shared'),
-      })
-    } catch (error) {
-      isWanted = false
-      this.#breaker.failed(error)
-      // It may have been done all the same, or be done still.
-      this.#backlog.send(() => this.#store.abandon(id, set))
-      return this.#reserveLocally(request)
-    }
-  }
-
   #reserveLocally({ id, set, amounts, failsClosed }: Request): Decision {
     if (failsClosed) return { kind: 'unavailable' }
     const part = this.#partOf(set)
@@ -167,14 +166,14 @@ export class SharedLimiter implements Limiter {
     return this.#local.partOf(set, this.#place.current, performance.now())
   }
 
-  #hold(reservation: Reservation, wholeSet: LimitSet, place: SharedHold['place']): SharedHold {
+  #hold(reservation: Reservation, wholeSet: LimitSet, place: HoldPlace): SharedHold {
     const hold = new SharedHold(this.#keepers, reservation, { place, wholeSet })
     this.#renewals.add(hold)
     return hold
   }
 
   #renew(holds: readonly SharedHold[]): void {
-    const reservations = (place: SharedHold['place']) =>
+    const reservations = (place: HoldPlace) =>
       holds.filter(hold => hold.place === place).map(({ reservation }) => reservation)
     this.#local.renew(reservations('local'))
     if (this.#breaker.isOpen) return

@@ -29,7 +29,7 @@ function buildScript(name: string): Script {
 const reserveScript = buildScript('reserve')
 const settleScript = buildScript('settle')
 
-/** As long as anybody waits for an answer; see src/limits/patience.ts. */
+/** Longer than anybody waits for an answer: see src/limits/failure-detector.ts. */
 const defaultPatienceMs = 500
 
 const scripts = {

@@ -209,3 +209,18 @@ test('beyond 16 marks a refund is smaller at most', () => {
   )
   assert.ok(inexact > 50, `${inexact} of the runs had that many`)
 })
+
+test('of a hundred that are open at once all give back all that they did not use, and in any order', () => {
+  const limit = rateLimit(0, { capacity: 10_000 })
+  fc.assert(
+    fc.property(fc.shuffledSubarray([...Array(100).keys()], { minLength: 100 }), fc.nat(50), (order, part) => {
+      const bucket = emptyBucket(startUs)
+      // Some that have ended, and which nobody gives back.
+      for (let one = 0; one < 100; one += 1) take(bucket, dropsOf(limit, 50))
+      const seqs = order.map(() => take(bucket, dropsOf(limit, 50)))
+      for (const one of order) giveBack(bucket, seqs[one] ?? 0, dropsOf(limit, part))
+      assert.equal(bucket.levelDrops, dropsOf(limit, 100 * 50 + 100 * (50 - part)))
+    }),
+    { numRuns: 50 },
+  )
+})

@@ -110,7 +110,7 @@ test('settlements while Redis is away arrive when it is back, once', async t => 
 })
 
 type Step = { do: 'reserve'; amount: number } | { do: 'settle'; which: number; percent: number }
-const faults = ['cut', 'black hole', 'late answers', 'none'] as const
+const faults = ['cut', 'black hole', 'late answers', 'silence', 'none'] as const
 type Fault = (typeof faults)[number]
 
 const step: fc.Arbitrary<Step> = fc.oneof(
@@ -127,7 +127,6 @@ const phases: fc.Arbitrary<{ fault: Fault; isHealed: boolean; steps: Step[][] }[
   fc.record({
     fault: fc.constantFrom(...faults),
     isHealed: fc.boolean(),
-    // Few enough reservations that a rate remembers the low of each.
     steps: fc.array(fc.array(step, { maxLength: 3 }), { minLength: accountCount, maxLength: accountCount }),
   }),
   { minLength: 4, maxLength: 5 },
@@ -173,6 +172,7 @@ async function begin(fault: Fault, one: Watched): Promise<void> {
   if (fault === 'cut') await one.cut()
   else if (fault === 'black hole') one.proxy.blackhole()
   else if (fault === 'late answers') one.proxy.latency(200)
+  else if (fault === 'silence') one.proxy.latency(100, 0, 'to-server')
 }
 
 /** Whether or not it has noticed what was wrong. */
@@ -214,4 +214,35 @@ test('what many callers used alone is charged some at a time, and nobody is lost
   await one.told()
   for (const set of sets) deepEqual(await used(set), [1, 10, 0])
   equal(one.reasons.length, alone)
+})
+
+/** A client to whom Redis now and then says no: to every second reservation, and to the first charges. */
+function refusing(client: Redis, refusals: { charges: number }) {
+  let reservations = 0
+  return new Proxy(client, {
+    get(target, name) {
+      const member: unknown = Reflect.get(target, name, target)
+      if (name !== 'evalsha' && name !== 'eval') return typeof member === 'function' ? member.bind(target) : member
+      return async (...args: Parameters<Redis['evalsha']>) => {
+        const isRefused = args.includes('charge')
+          ? refusals.charges-- > 0
+          : args.includes('reserve') && reservations++ % 2 === 1
+        if (isRefused) throw new Error('OOM command not allowed')
+        return await target[name](...args)
+      }
+    },
+  })
+}
+
+test('charges that Redis refuses while it serves others end no process, and are told again', async t => {
+  const { makeLimiter, becomesUsed } = await startSharedWorld(t)
+  const refusals = { charges: 150 }
+  const one = await makeLimiter({ wrap: client => refusing(client, refusals) })
+  // More than are charged at once, between two ticks.
+  const sets = Array.from({ length: 300 }, () => limitSet([total(1000)]))
+  await one.told()
+  for (const set of sets) (await one.admit(set, [7])).hold.settle([7])
+  await eventually('charges to be refused', () => refusals.charges <= 0)
+  await one.told()
+  for (const set of sets) await becomesUsed(set, [7])
 })

@@ -4,7 +4,7 @@ import type { TestContext } from 'node:test'
 import type { Redis } from 'ioredis'
 import type { LimitSet } from '../../src/domain/limit.ts'
 import type { Decision, Request } from '../../src/limits/limiter.ts'
-import { SharedLimiter } from '../../src/limits/shared-limiter.ts'
+import { limiterConnection, SharedLimiter } from '../../src/limits/shared-limiter.ts'
 import { RedisLimits } from '../../src/store/limits.ts'
 import { connectRedis } from '../../src/store/redis-client.ts'
 import { onEnd } from './cleanup.ts'
@@ -93,7 +93,7 @@ async function makeLimiter(
   throughProxy.port = String(proxy.port)
   let isDown = startsDown
   if (isDown) await proxy.down()
-  const client = connectRedis(throughProxy.href)
+  const client = connectRedis(throughProxy.href, limiterConnection)
   onEnd(t, () => client.disconnect())
   client.on('error', () => undefined)
   if (!startsDown) await happens(client, 'ready')
@@ -106,6 +106,7 @@ async function makeLimiter(
     events: {
       onRoundTrip: () => undefined,
       onBacklog: waiting => ticks.put({ atMs: performance.now(), waiting }),
+      onSuspicion: () => undefined,
       onModeChange: (isLocal, reason) => {
         if (reason !== null) reasons.push(reason)
         modes.put(isLocal ? 'local' : 'shared')

@@ -35,8 +35,7 @@ end
 -- A rate's bucket is a flat list: level, its clock, last seq, then the marks: seq, low, seq, low, ...
 local function mark(bucket, seq, low)
   if low > (#bucket > 3 and bucket[#bucket] or 0) then
-    bucket[#bucket + 1] = seq
-    bucket[#bucket + 1] = low
+    bucket[#bucket + 1], bucket[#bucket + 2] = seq, low
   end
 end
 

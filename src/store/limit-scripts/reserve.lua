@@ -13,13 +13,11 @@ local function rate_wait(limit, level)
   if us * limit.size < over then us = us + 1 end
   return us > 2 ^ 53 and -1 or us
 end
-
 local fits = true
 for _, limit in ipairs(limits) do
   if limit.kind == 'rate' then
     limit.bucket = drained(limit)
-    limit.used = math.ceil(limit.bucket[1] / limit.b)
-    limit.wait = rate_wait(limit, limit.bucket[1])
+    limit.used, limit.wait = math.ceil(limit.bucket[1] / limit.b), rate_wait(limit, limit.bucket[1])
   elseif limit.kind == 'period' then
     limit.used = tonumber(redis.call('GET', limit.key) or 0)
     limit.wait = limit.used + limit.amount <= limit.size and 0 or limit.amount > limit.size and -1 or limit.b - now
@@ -35,11 +33,14 @@ end
 local function take(limit)
   if limit.kind == 'rate' then
     local bucket = limit.bucket
-    bucket[1] = bucket[1] + limit.amount * limit.b
-    bucket[3] = math.max(now, bucket[3] + 1)
+    bucket[1], bucket[3] = bucket[1] + limit.amount * limit.b, math.max(now, bucket[3] + 1)
     mark(bucket, bucket[3], bucket[1])
-    -- At most 16 marks: the reservations of the second oldest fall to the oldest, which is lower.
-    if #bucket > 35 then table.remove(bucket, 6) table.remove(bucket, 6) end
+    -- At most 16 marks: who stands least above the one before goes, and its reservations fall to that one's low.
+    if #bucket > 35 then
+      local least = 7
+      for i = 9, #bucket, 2 do if bucket[i] - bucket[i - 2] < bucket[least] - bucket[least - 2] then least = i end end
+      table.remove(bucket, least) table.remove(bucket, least - 1)
+    end
     save(limit, bucket)
     limit.used = math.ceil(bucket[1] / limit.b)
     return bucket[3]

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
-import { type TestContext, test } from 'node:test'
-import { Redis, type RedisOptions } from 'ioredis'
-import { onEnd } from '../../support/cleanup.ts'
+import { test } from 'node:test'
 import { eventually } from '../../support/eventually.ts'
+import { signIn } from '../../support/redis-admin.ts'
 import { limitLogs, type Replicas, startReplicas } from '../../support/replicas.ts'
 
 const replicas = 4
@@ -96,16 +95,4 @@ async function assertParts(world: Replicas, key: string): Promise<void> {
     assert.equal(admitted + denied, 600, JSON.stringify(tally))
     assert.ok(admitted >= part && admitted <= most, `${admitted}, not ${part} to ${most}\n${limitLogs(world)}`)
   }
-}
-
-/** A connection of a user that nothing is forbidden. */
-async function signIn(t: TestContext, url: string): Promise<Redis> {
-  const connect = (user: Pick<RedisOptions, 'username' | 'password'>) =>
-    new Redis(url, { ...user, retryStrategy: () => null }).on('error', () => undefined)
-  const asDefault = connect({})
-  await asDefault.call('ACL', 'SETUSER', 'tester', 'on', '>tester', '~*', '&*', '+@all')
-  asDefault.disconnect()
-  const client = connect({ username: 'tester', password: 'tester' })
-  onEnd(t, () => client.disconnect())
-  return client
 }

@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict'
-import { type TestContext, test } from 'node:test'
+import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Redis, type RedisOptions } from 'ioredis'
-import { onEnd } from '../support/cleanup.ts'
-import { type Decision, type DecisionLog, watchDecisions } from '../support/redis-decisions.ts'
-import { limitLogs, type Replicas, startReplicas, type Tally } from '../support/replicas.ts'
+import { signIn } from '../../support/redis-admin.ts'
+import { type Decision, type DecisionLog, watchDecisions } from '../../support/redis-decisions.ts'
+import { limitLogs, type Replicas, startReplicas, type Tally } from '../../support/replicas.ts'
 
 const replicas = 4
 const perMinute = 1000
@@ -76,16 +75,4 @@ async function flushScripts(world: Replicas, signal: AbortSignal): Promise<numbe
     }
     return times
   })
-}
-
-/** A connection of a user that nothing is forbidden. */
-async function signIn(t: TestContext, url: string): Promise<Redis> {
-  const connect = (user: Pick<RedisOptions, 'username' | 'password'>) =>
-    new Redis(url, { ...user, retryStrategy: () => null }).on('error', () => undefined)
-  const asDefault = connect({})
-  await asDefault.call('ACL', 'SETUSER', 'tester', 'on', '>tester', '~*', '&*', '+@all')
-  asDefault.disconnect()
-  const client = connect({ username: 'tester', password: 'tester' })
-  onEnd(t, () => client.disconnect())
-  return client
 }

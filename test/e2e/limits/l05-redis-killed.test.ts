@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { assertUnnoticed } from '../support/limit-outage.ts'
-import { startReplicas } from '../support/replicas.ts'
+import { assertUnnoticed } from '../../support/limit-outage.ts'
+import { startReplicas } from '../../support/replicas.ts'
 
 test('L05 callers do not notice that Redis is killed, and it is counted in again when it is back', async t => {
   const world = await startReplicas(t, {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { eventually } from '../support/eventually.ts'
-import { assertUnnoticed, type Outage } from '../support/limit-outage.ts'
-import { limitLogs, type Replicas, startReplicas } from '../support/replicas.ts'
+import { eventually } from '../../support/eventually.ts'
+import { assertUnnoticed, type Outage } from '../../support/limit-outage.ts'
+import { limitLogs, type Replicas, startReplicas } from '../../support/replicas.ts'
 
 /** So few a day that nothing is refilled while a test runs. */
 const perDay = 400
