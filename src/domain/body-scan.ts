@@ -7,16 +7,18 @@ import { WeirError } from '../errors.ts'
 export const bodyBounds = {
   depth: 64,
   /** One a key, so this bounds the keys. */
-  colons: 50_000,
-  commas: 1_000_000,
+  colons: 25_000,
+  commas: 500_000,
   /** Opening brackets and braces. */
-  containers: 100_000,
+  containers: 50_000,
   /** Keys and values alike. */
-  strings: 200_000,
+  strings: 100_000,
   /** Full stops and letters e: the numbers that are slow to read have one, and of the words `true` and `false`. */
-  marks: 200_000,
+  marks: 100_000,
   /** Fields of the top-level object. */
   fields: 512,
+  /** Bytes in rows of more than 32 that are neither strings nor punctuation: nobody writes so many spaces, or such numbers. */
+  rows: 2_000_000,
 } as const
 
 /** Where a field of the top-level object stands in the bytes of the body. */
@@ -74,6 +76,7 @@ for (const space of ' \n\r\t') solid[space.charCodeAt(0)] = 0
 
 /** Bytes that are looked at one by one before it pays to search for the end of a string, or of a run, by larger steps. */
 const nearBytes = 32
+const rowsName = 'bytes of spaces or digits in long rows'
 /** A number of fewer digits, and without an exponent, is within a double's range, which ends after 309. */
 const longRun = 300
 
@@ -92,6 +95,7 @@ export function scanBody(bytes: Uint8Array): BodyScan {
   let containers = 0
   let strings = 0
   let marks = 0
+  let rows = 0
   let key = 0
   let hasColon = false
   let valueStart = 0
@@ -105,6 +109,8 @@ export function scanBody(bytes: Uint8Array): BodyScan {
       while (sort === PLAIN && at < near) sort = sorts[bytes[++at] as number]
       if (sort === PLAIN) {
         at = endOfRun(sorts, bytes, at)
+        rows += at - start
+        if (rows > bodyBounds.rows) throw tooMany(rowsName, bodyBounds.rows)
         if (at === length) break
         if (at - start >= longRun) mayOverflow = true
         sort = sorts[bytes[at] as number]
@@ -119,6 +125,8 @@ export function scanBody(bytes: Uint8Array): BodyScan {
       if (depth === 1) {
         hasColon = true
         valueStart = endOfRun(solid, bytes, at + 1)
+        if (valueStart - at > nearBytes) rows += valueStart - at - 1
+        if (rows > bodyBounds.rows) throw tooMany(rowsName, bodyBounds.rows)
         at = valueStart - 1
       }
     } else if (sort === OPEN) {
@@ -140,13 +148,20 @@ export function scanBody(bytes: Uint8Array): BodyScan {
     }
   }
   // Behind a string without end the loop stands one further than the length.
-  const isClosed = depth === 0 && (at === length || (at < length && endOfRun(solid, bytes, at + 1) === length))
-  return { colons, containers, isClosed, mayOverflow, spans }
+  let end = at
+  if (depth === 0 && at < length) {
+    end = endOfRun(solid, bytes, at + 1)
+    if (rows + end - at - 1 > bodyBounds.rows) throw tooMany(rowsName, bodyBounds.rows)
+  }
+  return { colons, containers, isClosed: depth === 0 && end === length, mayOverflow, spans }
 }
 
-/** The offset of the first byte from `from` on that a table does not hold a zero for; the length where there is none. */
+/**
+ * The offset of the first byte from `from` on that a table does not hold a zero for; the length where there is none. A run
+ * is not followed far beyond what a body may have of them.
+ */
 function endOfRun(table: Uint8Array, bytes: Uint8Array, from: number): number {
-  const length = bytes.length
+  const length = Math.min(bytes.length, from + bodyBounds.rows + 1)
   let at = from
   // Four bytes a branch take half the time.
   while (at + 4 <= length && isRunOfFour(table, bytes, at)) at += 4

@@ -160,17 +160,27 @@ describe('H07 the bounds on what a body holds', () => {
 
   test('H07 each count passes at its bound and fails one above it', () => {
     const shapes: [keyof typeof bodyBounds, (count: number) => string, RegExp][] = [
-      ['colons', count => `{"a":{${Array.from({ length: count - 1 }, (_, at) => `"${at}":1`).join()}}}`, /50000 keys/],
-      ['commas', count => `[${'1,'.repeat(count)}1]`, /1000000 commas/],
-      ['containers', count => `[${'[],'.repeat(count - 2)}[]]`, /100000 objects and arrays/],
-      ['strings', count => `[${'"",'.repeat(count - 1)}""]`, /200000 strings/],
-      ['marks', count => `[${'1.5,'.repeat(count - 1)}1e5]`, /200000 fractions, exponents and booleans/],
+      ['colons', count => `{"a":{${Array.from({ length: count - 1 }, (_, at) => `"${at}":1`).join()}}}`, /25000 keys/],
+      ['commas', count => `[${'1,'.repeat(count)}1]`, /500000 commas/],
+      ['containers', count => `[${'[],'.repeat(count - 2)}[]]`, /50000 objects and arrays/],
+      ['strings', count => `[${'"",'.repeat(count - 1)}""]`, /100000 strings/],
+      ['marks', count => `[${'1.5,'.repeat(count - 1)}1e5]`, /100000 fractions, exponents and booleans/],
+      ['rows', count => `{"a":[1${' '.repeat(count - 102)}, ${'9'.repeat(100)}]}`, /2000000 bytes of spaces or digits/],
       ['fields', count => `{${Array.from({ length: count }, (_, at) => `"k${at}":1`).join()}}`, /512 top-level fields/],
     ]
     for (const [name, write, pattern] of shapes) {
       assert.equal(message(Buffer.from(write(bodyBounds[name]))), 'passes', name)
       assert.match(message(Buffer.from(write(bodyBounds[name] + 1))), pattern)
     }
+  })
+
+  test('H07 rows of spaces count wherever they stand, and short ones do not', () => {
+    const { rows } = bodyBounds
+    const [space, half] = [' '.repeat(rows + 1), ' '.repeat(rows / 2 + 1)]
+    for (const text of [`${space}{}`, `{${space}}`, `{"a":${space}1}`, `{"a":${half}1,"b":${half}2}`, `{}${space}`]) {
+      assert.match(message(Buffer.from(text)), /in long rows/, text.trim().slice(0, 6))
+    }
+    assert.equal(message(Buffer.from(`[${`1${' '.repeat(30)},`.repeat(rows / 30)}1]`)), 'passes')
   })
 
   test('H07 what stands inside a string counts for nothing', () => {
