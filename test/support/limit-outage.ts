@@ -48,12 +48,16 @@ export async function assertUnnoticed(t: TestContext, world: Replicas, outage: O
 }
 
 async function live(load: OpenLoop, world: Replicas, { begin, end }: Outage) {
+  await world.becomes('together')
   await untilCalm(load)
   const awayAt = performance.now()
   const startedAt = awayAt - beforeMs
   let overAt = 0
   try {
     await begin()
+    // To ask for metrics takes a gateway some time, so not while a few milliseconds matter.
+    await sleep(2 * firstMs)
+    await world.becomes('alone', 1000)
     await sleep(awayAt + outageMs - performance.now())
   } finally {
     overAt = performance.now()

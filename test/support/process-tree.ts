@@ -1,11 +1,11 @@
 import { execFileSync } from 'node:child_process'
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
 
 /** `pid` and all its descendants, parents first: PostgreSQL is one process per connection, and each can be stopped alone. */
 export function processTree(pid: number): number[] {
-  const children = Map.groupBy(process.platform === 'linux' ? readProc() : askPs(), row => row.parent)
   const tree = [pid]
-  for (const member of tree) tree.push(...(children.get(member) ?? []).map(row => row.pid))
+  const childrenOf = process.platform === 'linux' ? readChildren : askPs()
+  for (const member of tree) tree.push(...childrenOf(member))
   return tree
 }
 
@@ -37,23 +37,17 @@ export function processesIn(folder: string): number[] {
   })
 }
 
-interface Row {
-  pid: number
-  parent: number
-}
-
-// Slim images have no `ps`.
-function readProc(): Row[] {
-  return listProc().flatMap(pid => {
-    try {
-      const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-      // The command's name is in brackets and may itself hold brackets and spaces.
-      const [, parent] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-      return [{ pid, parent: Number(parent) }]
-    } catch {
-      return []
-    }
-  })
+// Of the few processes that matter: to read all that run takes a test's own clients ten milliseconds.
+function readChildren(pid: number): number[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`).flatMap(thread =>
+      readFileSync(`/proc/${pid}/task/${thread}/children`, 'utf8').split(' ').filter(Boolean).map(Number),
+    )
+  } catch (error) {
+    // It has gone; a kernel without this file has the process, and must not be taken for one without children.
+    if (existsSync(`/proc/${pid}/stat`)) throw error
+    return []
+  }
 }
 
 function listProc(): number[] {
@@ -62,10 +56,11 @@ function listProc(): number[] {
     .map(Number)
 }
 
-function askPs(): Row[] {
-  const rows = execFileSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' })
-  return rows.split('\n').flatMap(line => {
+function askPs(): (pid: number) => number[] {
+  const children = new Map<number, number[]>()
+  for (const line of execFileSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' }).split('\n')) {
     const [pid, parent] = line.trim().split(/\s+/).map(Number)
-    return pid !== undefined && parent !== undefined ? [{ pid, parent }] : []
-  })
+    if (pid !== undefined && parent !== undefined) children.set(parent, [...(children.get(parent) ?? []), pid])
+  }
+  return pid => children.get(pid) ?? []
 }
