@@ -95,3 +95,12 @@ test('each suite has a bound for its tests and its files', () => {
   for (const name of ['test', 'test:e2e', 'test:chaos'])
     assert.match(scripts[name] ?? '', /^node --test --test-timeout=\d+ --import \.\/test\/support\/file-bound\.ts /)
 })
+
+test('a file that has threads of its own is left alone', async t => {
+  const worker = "import { Worker } from 'node:worker_threads'\nimport { once } from 'node:events'"
+  const wait =
+    "await once(new Worker('setTimeout(() => {}, 200)', { eval: true, workerData: { name: 'its own' } }), 'exit')"
+  const { output } = await run(t, [`${worker}\ntest('it has a thread', async () => { ${wait} })`])
+  assert.match(output, /^ok 1 - it has a thread/m)
+  assert.doesNotMatch(output, /killed/)
+})

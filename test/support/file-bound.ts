@@ -19,8 +19,10 @@ interface Bound {
 const [, file = ''] = process.argv
 // Not in the runner, and not in a child that a test has forked with the same flags.
 const isTestFile = process.env['NODE_TEST_CONTEXT'] === 'child-v8' && file.endsWith('.test.ts')
-if (!isMainThread) watch()
-else if (isTestFile) await watchFromOutside(file)
+if (isMainThread) {
+  if (isTestFile) await watchFromOutside(file)
+  // Not in the threads that a file or the program starts, which are given the same flags.
+} else if (workerData?.fileBound !== undefined) watch(workerData.fileBound)
 
 /** In a thread of its own, which has its turn also while the file's own thread gives none. */
 async function watchFromOutside(file: string): Promise<void> {
@@ -29,7 +31,7 @@ async function watchFromOutside(file: string): Promise<void> {
   const bound = (withinMs: number, state: string): Bound => ({ file, withinMs, state })
   // Twice: a test may have been given more time than the others by name.
   const betweenTests = bound(2 * testMs, 'no test has ended')
-  const watcher = new Worker(new URL(import.meta.url), { workerData: betweenTests, execArgv: [] })
+  const watcher = new Worker(new URL(import.meta.url), { workerData: { fileBound: betweenTests }, execArgv: [] })
   watcher.unref()
   const { after, afterEach } = await import('node:test')
   afterEach(() => watcher.postMessage(betweenTests))
@@ -38,7 +40,7 @@ async function watchFromOutside(file: string): Promise<void> {
   )
 }
 
-function watch(): void {
+function watch(first: Bound): void {
   let timer: NodeJS.Timeout | undefined
   const start = ({ file, withinMs, state }: Bound) => {
     clearTimeout(timer)
@@ -47,6 +49,6 @@ function watch(): void {
       process.kill(process.pid, 'SIGKILL')
     }, withinMs)
   }
-  start(workerData)
+  start(first)
   parentPort?.on('message', start)
 }
