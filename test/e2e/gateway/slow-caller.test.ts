@@ -32,8 +32,7 @@ function pours(
       ...(closes ? ([['Connection', 'close']] as const) : []),
     ])
     for (let n = 0; n < events; n += 1) {
-      await exchange.event(chatChunk(text))
-      onTaken(exchange)
+      if (await exchange.event(chatChunk(text))) onTaken(exchange)
     }
     await exchange.control(chatChunk('', 'stop'))
     if (done) await exchange.done()
