@@ -3,6 +3,7 @@ import type { Sql } from 'postgres'
 import { openDatabase } from '../../src/store/database.ts'
 import { migrate } from '../../src/store/migrate.ts'
 import { onEnd } from './cleanup.ts'
+import { copyEmbedded } from './embedded-template.ts'
 import { createDatabase } from './services.ts'
 import { makeTempDir } from './temp-dir.ts'
 
@@ -10,9 +11,10 @@ import { makeTempDir } from './temp-dir.ts'
 export const databaseKinds = ['embedded', 'PostgreSQL'] as const
 export type DatabaseKind = (typeof databaseKinds)[number]
 
-/** An open database with the newest schema, closed when the test ends. The embedded one takes seconds: share it. */
+/** An open database with the newest schema, closed when the test ends. */
 export async function openTestDatabase(t: TestContext, kind: DatabaseKind): Promise<Sql> {
   const dataDir = makeTempDir(t)
+  if (kind === 'embedded') await copyEmbedded(dataDir)
   const stores = kind === 'embedded' ? { dataDir } : { dataDir, databaseUrl: await createDatabase(t) }
   const database = await openDatabase(stores)
   onEnd(t, () => database.close())
