@@ -12,6 +12,8 @@ const exposed = [
   'x-ratelimit-remaining-tokens',
   'x-ratelimit-reset-requests',
   'x-ratelimit-reset-tokens',
+  'ratelimit',
+  'ratelimit-policy',
   'retry-after',
   'retry-after-ms',
   'x-should-retry',

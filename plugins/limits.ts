@@ -82,7 +82,8 @@ export default fp<LimitsOptions>(
     app.decorateRequest('inference', null)
     app.decorate('reserve', (request, reply, done) => {
       const { limits: set, tier } = getPrincipal(request)
-      if (set.limits.length === 0) return done()
+      // Whoever left while a large body was read has nothing to wait for, and nobody would settle what is held.
+      if (set.limits.length === 0 || reply.raw.closed) return done()
       const settleLater = settleOnClose(request, reply, meters)
       const ask = {
         set,
@@ -121,7 +122,9 @@ async function buildLimiter(
     events: {
       onRoundTrip: durationMs => meters.observeRoundTrip(durationMs),
       onBacklog: (waiting, dropped) => meters.setBacklog(waiting, dropped),
-      onSuspicion: isSuspected => meters.setLocal(isSuspected),
+      onSuspicion: isSuspected => meters.setSuspected(isSuspected),
+      onTrouble: reason =>
+        app.log.error({ reason }, 'limits: Redis does not take what it has to be told; it is tried again'),
       onModeChange: (isLocal, reason) => {
         meters.setLocal(isLocal)
         if (isLocal)

@@ -34,6 +34,7 @@ export interface LimitMeters {
   settled(heldTokens: number, usedTokens: number): void
   observeRoundTrip(durationMs: number): void
   setLocal(isLocal: boolean): void
+  setSuspected(isSuspected: boolean): void
   setBacklog(waiting: number, dropped: number): void
 }
 
@@ -126,6 +127,10 @@ function buildLimitMeters({ Counter, Gauge, Histogram }: FastifyInstance['metric
     name: 'weir_limit_local_mode',
     help: '1 while this replica keeps to its part of the limits alone, because Redis does not answer.',
   })
+  const suspected = new Gauge({
+    name: 'weir_limit_redis_suspected',
+    help: '1 while Redis is silent and who certainly fits does not wait for it.',
+  })
   const backlog = new Gauge({
     name: 'weir_limit_backlog',
     help: 'Settlements that Redis has still to be told.',
@@ -143,6 +148,7 @@ function buildLimitMeters({ Counter, Gauge, Histogram }: FastifyInstance['metric
     },
     observeRoundTrip: durationMs => roundTrip.observe(durationMs / 1000),
     setLocal: isLocal => local.set(isLocal ? 1 : 0),
+    setSuspected: isSuspected => suspected.set(isSuspected ? 1 : 0),
     setBacklog(waiting, total) {
       backlog.set(waiting)
       dropped.set(total)

@@ -32,7 +32,7 @@ export function buildLimitHeaders({ limits }: LimitSet, states: readonly LimitSt
     }
     const comma = policies === '' ? '' : ', '
     const resetSeconds = Math.ceil(refillMsOf(limit, state) / 1000)
-    policies += `${comma}"${policyName(limit)}";q=${limit.capacity};w=${limit.periodMs / 1000}`
+    policies += `${comma}"${policyName(limit)}";q=${limit.size};w=${limit.periodMs / 1000}`
     rates += `${comma}"${policyName(limit)}";r=${remainingOf(limit, state)};t=${resetSeconds}`
   }
   for (const unit of ['requests', 'tokens'] as const) {

@@ -13,6 +13,8 @@ export class Backlog {
   #waiting: Message[] = []
   #dropped = 0
   #isSending = false
+  /** Why something could not be sent last; null once all was. */
+  lastFailure: string | null = null
 
   get size(): number {
     return this.#waiting.length
@@ -25,7 +27,10 @@ export class Backlog {
 
   /** Sends it now; keeps it where that fails. Never rejects. */
   send(message: Message): void {
-    message().catch(() => this.keep(message))
+    message().catch(error => {
+      this.#note(error)
+      this.keep(message)
+    })
   }
 
   /** Before all others. */
@@ -52,10 +57,16 @@ export class Backlog {
         const results = await Promise.allSettled(batch.map(message => message()))
         const failed = batch.filter((_, index) => results[index]?.status === 'rejected')
         for (const message of failed) this.keep(message)
+        for (const result of results) if (result.status === 'rejected') this.#note(result.reason)
         if (failed.length > 0) return
       }
+      this.lastFailure = null
     } finally {
       this.#isSending = false
     }
+  }
+
+  #note(error: unknown): void {
+    this.lastFailure = error instanceof Error ? error.message : String(error)
   }
 }

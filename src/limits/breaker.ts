@@ -39,9 +39,9 @@ export class Breaker {
 
   /** A probe was answered. */
   close(): void {
+    this.#failures = 0
     if (this.#state === 'closed') return
     this.#state = 'closed'
-    this.#failures = 0
     this.#events.onClose()
   }
 }

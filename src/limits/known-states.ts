@@ -61,6 +61,11 @@ export class KnownStates {
     const known = this.#known.get(fingerprint)
     if (known === undefined || known.denied === null) return null
     const { denied, states, sinceMs } = known
+    // Of what was not lacking then, more may be lacking now, or more than there ever is.
+    const wantsMore = limits.some(
+      (_, index) => states[index]?.waitUs === 0 && (amounts[index] ?? 0) > (denied[index] ?? 0),
+    )
+    if (wantsMore) return null
     const elapsedMs = nowMs - sinceMs
     let mayAsk = Number.POSITIVE_INFINITY
     let isDenied = false
@@ -95,11 +100,19 @@ export class KnownStates {
     if (isFreed) this.#known.set(fingerprint, { ...known, denied: null })
   }
 
-  /** What of each limit was used, as far as is known, less what has been refilled since; null for a caller never seen. */
-  usedNow({ fingerprint, limits }: LimitSet, nowMs: number): readonly number[] | null {
+  /**
+   * What of each limit was used, as far as is known, less what has been refilled since; null for a caller never seen, or not
+   * for so long.
+   */
+  usedNow(
+    { fingerprint, limits }: LimitSet,
+    nowMs: number,
+    maxAgeMs = Number.POSITIVE_INFINITY,
+  ): readonly number[] | null {
     const known = this.#known.peek(fingerprint)
     if (known === undefined) return null
     const elapsedMs = nowMs - known.sinceMs
+    if (elapsedMs > maxAgeMs) return null
     return limits.map((limit, index) => usedAfter(limit, known.states[index]?.used ?? 0, known.atUs, elapsedMs))
   }
 }

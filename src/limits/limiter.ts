@@ -53,6 +53,8 @@ export interface LimiterEvents {
   readonly onBacklog: (waiting: number, dropped: number) => void
   /** Redis is silent and may be away, or answers after it was; not told of where the mode changes. */
   readonly onSuspicion: (isSuspected: boolean) => void
+  /** Redis answers, and not what it should: said now and then while it lasts. */
+  readonly onTrouble: (reason: string) => void
   readonly onModeChange: (isLocal: boolean, reason: string | null) => void
 }
 

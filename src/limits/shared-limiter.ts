@@ -1,15 +1,17 @@
 import { randomUUID } from 'node:crypto'
 import type { Redis } from 'ioredis'
 import type { LimitSet } from '../domain/limit.ts'
-import type { Reservation } from '../domain/reservation.ts'
+import type { LimitState, Reservation } from '../domain/reservation.ts'
 import { RedisLimits } from '../store/limits.ts'
 import type { RedisUse } from '../store/redis-client.ts'
 import { beat, leave } from '../store/replicas.ts'
 import { Backlog } from './backlog.ts'
 import { Breaker } from './breaker.ts'
+import { lostMs } from './failure-detector.ts'
 import { KnownStates } from './known-states.ts'
 import { type Decision, decide, type Limiter, type LimiterEvents, type Look, type Request } from './limiter.ts'
 import { LivePlace } from './live-place.ts'
+import { LocalCharges } from './local-charges.ts'
 import { LocalLimits } from './local-limits.ts'
 import { probedSet } from './probed-set.ts'
 import { Renewals } from './renewals.ts'
@@ -32,8 +34,10 @@ export interface SharedLimiterOptions {
 
 const tickMs = 250
 const ticksPerBeat = 4
-const chargesAtOnce = 100
 const firstContactMs = 500
+/** For whoever only wants to know. */
+const lookPatienceMs = 50
+const msBetweenTroubles = 10_000
 /** For the last settlements when the process ends. */
 const closeTimeoutMs = 1000
 
@@ -52,11 +56,13 @@ export class SharedLimiter implements Limiter {
   readonly #local: LocalLimits
   readonly #backlog = new Backlog()
   readonly #renewals: Renewals<SharedHold>
+  readonly #charges: LocalCharges
   readonly #breaker: Breaker
   readonly #reservations: SharedReservations
   readonly #keepers: HoldKeepers
   readonly #timer: NodeJS.Timeout
   #ticks = 0
+  #troubledMs = Number.NEGATIVE_INFINITY
   #isProbing = false
 
   constructor({ client, assumedReplicas, events }: SharedLimiterOptions) {
@@ -76,12 +82,20 @@ export class SharedLimiter implements Limiter {
         events.onModeChange(false, null)
       },
     })
+    this.#charges = new LocalCharges({
+      store: this.#store,
+      local: this.#local,
+      backlog: this.#backlog,
+      breaker: this.#breaker,
+      open: this.#renewals,
+    })
     this.#reservations = new SharedReservations({
       store: this.#store,
       known: this.#known,
       breaker: this.#breaker,
       backlog: this.#backlog,
       events,
+      onTrouble: reason => this.#trouble(reason),
       replicas: () => this.#place.current.count,
       hold: (reservation, wholeSet, place) => this.#hold(reservation, wholeSet, place),
       reserveLocally: request => this.#reserveLocally(request),
@@ -127,15 +141,23 @@ export class SharedLimiter implements Limiter {
   }
 
   async look(set: LimitSet): Promise<Look> {
-    if (!this.#breaker.isOpen) {
-      try {
-        return { set, states: await this.#store.look(set), isLocal: false }
-      } catch (error) {
-        this.#breaker.failed(error)
-      }
-    }
+    const states = this.#breaker.isOpen ? null : await this.#lookShared(set)
+    if (states !== null) return { set, states, isLocal: false }
     const part = this.#partOf(set)
     return { set: part, states: this.#local.look(part), isLocal: true }
+  }
+
+  async #lookShared(set: LimitSet): Promise<readonly LimitState[] | null> {
+    const { promise: patience, resolve } = Promise.withResolvers<null>()
+    const timer = setTimeout(resolve, lookPatienceMs, null)
+    try {
+      return await Promise.race([this.#store.look(set), patience])
+    } catch (error) {
+      this.#breaker.failed(error)
+      return null
+    } finally {
+      clearTimeout(timer)
+    }
   }
 
   async close(): Promise<void> {
@@ -145,7 +167,7 @@ export class SharedLimiter implements Limiter {
       this.#client.disconnect()
       return
     }
-    const said = Promise.allSettled([this.#tellLocalUse(), this.#backlog.flush(), leave(this.#client, this.#replica)])
+    const said = Promise.allSettled([this.#charges.tell(), this.#backlog.flush(), leave(this.#client, this.#replica)])
     const { promise: expired, resolve } = Promise.withResolvers<void>()
     const timer = setTimeout(resolve, closeTimeoutMs)
     await Promise.race([said, expired])
@@ -186,19 +208,29 @@ export class SharedLimiter implements Limiter {
     this.#events.onBacklog(this.#backlog.size, this.#backlog.dropped)
     if (this.#breaker.isOpen || this.#ticks % ticksPerBeat === 0) return await this.#probe()
     // What Redis does not take is kept in the backlog; nobody above this would hear of it.
-    if (this.#local.touched > 0) await this.#tellLocalUse().catch(error => this.#breaker.failed(error))
+    if (this.#local.touched > 0) await this.#charges.tell().catch(error => this.#breaker.failed(error))
     if (this.#backlog.size > 0) await this.#backlog.flush()
+    if (this.#backlog.lastFailure !== null) this.#trouble(this.#backlog.lastFailure)
+  }
+
+  #trouble(reason: string): void {
+    const nowMs = performance.now()
+    if (nowMs - this.#troubledMs < msBetweenTroubles) return
+    this.#troubledMs = nowMs
+    this.#events.onTrouble(reason)
   }
 
   async #probe(): Promise<void> {
     if (this.#isProbing) return
     this.#isProbing = true
     try {
+      const sentMs = performance.now()
       const place = await beat(this.#client, this.#replica)
-      // Redis may answer this and refuse the other: what its users may do is set one by one.
-      await this.#store.look(probedSet)
+      const tookMs = performance.now() - sentMs
       this.#place.note(place, performance.now())
-      if (this.#breaker.isOpen) await this.#tellLocalUse()
+      if (this.#breaker.isOpen && tookMs > lostMs) throw new Error(`Redis takes ${Math.round(tookMs)} ms to answer`)
+      await this.#probeLimits()
+      if (this.#breaker.isOpen) await this.#charges.tell()
       this.#breaker.close()
     } catch (error) {
       this.#breaker.failed(error)
@@ -207,30 +239,8 @@ export class SharedLimiter implements Limiter {
     }
   }
 
-  /**
-   * What was used here is charged in Redis, some callers at a time, while others are admitted by this replica's part. The
-   * last of it, and what still runs, goes out in one turn: on one connection nothing that comes after overtakes it. Rejects
-   * where Redis fails at it; what it has not taken is kept, and told again.
-   */
-  async #tellLocalUse(): Promise<void> {
-    while (this.#local.touched > chargesAtOnce) await Promise.all(this.#charge(chargesAtOnce))
-    for (const charged of this.#charge(this.#local.touched)) charged.catch(error => this.#breaker.failed(error))
-    this.#local.forget()
-  }
-
-  #charge(callers: number): readonly Promise<void>[] {
-    // First, so that what is held is not charged as well.
-    for (const hold of this.#renewals.open) if (hold.place === 'local') hold.move()
-    return this.#local.takeUse(callers).map(async ({ set, amounts }) => {
-      if (!amounts.some(amount => amount > 0)) return
-      const id = `local-${randomUUID()}`
-      const message = () => this.#store.charge(id, set, amounts)
-      try {
-        await message()
-      } catch (error) {
-        this.#backlog.keepFirst(message)
-        throw error
-      }
-    })
+  async #probeLimits(): Promise<void> {
+    const verdict = await this.#store.reserve(randomUUID(), probedSet, [1, 1, 1])
+    if (verdict.kind === 'admitted') await this.#store.settle(verdict.reservation, [0, 0, 0])
   }
 }

@@ -15,6 +15,7 @@ export interface SharedReservationsOptions {
   readonly breaker: Breaker
   readonly backlog: Backlog
   readonly events: Pick<LimiterEvents, 'onRoundTrip' | 'onSuspicion'>
+  readonly onTrouble: (reason: string) => void
   readonly replicas: () => number
   readonly hold: (reservation: Reservation, set: LimitSet, place: 'shared' | 'promised') => SharedHold
   readonly reserveLocally: (request: Request) => Decision
@@ -75,8 +76,7 @@ export class SharedReservations {
         },
         error => {
           this.#detector.failed()
-          this.#options.breaker.failed(error)
-          this.#giveUpOn(inquiry)
+          this.#failed(inquiry, error)
         },
       )
     if (this.#detector.isSuspected) this.#promise(inquiry, this.#add(inquiry))
@@ -127,6 +127,20 @@ export class SharedReservations {
     else resolve(decide(verdict, set, { isLocal: false, hold: reservation => hold(reservation, set, 'shared') }))
   }
 
+  /** What is wrong with the counts of one account is not wrong with Redis, and must not send all others away from it. */
+  #failed(inquiry: Inquiry, error: unknown): void {
+    const { breaker, onTrouble } = this.#options
+    if (!isOfOneAccount(error)) {
+      breaker.failed(error)
+      this.#giveUpOn(inquiry)
+      return
+    }
+    if (!this.#open.delete(inquiry)) return
+    onTrouble(`account ${inquiry.request.set.accountId}: ${error.message}`)
+    if (inquiry.promised === null) inquiry.resolve({ kind: 'unavailable' })
+    else inquiry.promised.fallBack()
+  }
+
   #giveUpOn(inquiry: Inquiry): void {
     if (!this.#open.delete(inquiry)) return
     const { backlog, store, reserveLocally } = this.#options
@@ -137,4 +151,14 @@ export class SharedReservations {
     if (promised === null) resolve(reserveLocally(request))
     else promised.fallBack()
   }
+}
+
+/** What Redis says where its user may not do what a script does. */
+const forbidden = /ACL failure|user executing the script/
+
+/** The script failed at what it has read: another type of key, or another format. Who may not do something may not for all. */
+function isOfOneAccount(error: unknown): error is Error {
+  if (!(error instanceof Error) || error.name !== 'ReplyError') return false
+  const { message } = error
+  return message.startsWith('WRONGTYPE') || (/^ERR .*script/.test(message) && !forbidden.test(message))
 }

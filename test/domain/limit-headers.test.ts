@@ -26,6 +26,11 @@ test('the tightest rate in requests and the tightest in tokens are told', () => 
   })
 })
 
+test('a policy is what is refilled, whatever may be saved up', () => {
+  const { 'ratelimit-policy': policy } = buildLimitHeaders(limitSet([rate({ size: 600, capacity: 5 })]), used(1))
+  equal(policy, '"requests-per-minute";q=600;w=60')
+})
+
 test('what is left is never below nothing, and a limit of nothing is as whole as it can be', () => {
   const set = limitSet([tokenRate({ size: 100 }), rate({ size: 0 })])
   const headers = buildLimitHeaders(set, used(150, 0))

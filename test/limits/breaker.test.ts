@@ -17,6 +17,15 @@ test('it begins open, and closes when a probe is answered', () => {
   deepEqual(events, ['closed'])
 })
 
+test('probes that are answered in between make failures no row', () => {
+  const { breaker } = watched()
+  for (let hour = 0; hour < 5; hour += 1) {
+    breaker.close()
+    breaker.failed(new Error('one of a kind'))
+  }
+  equal(breaker.isOpen, false)
+})
+
 test('it opens at the third failure in a row, once, and says why', () => {
   const { breaker, events } = watched()
   breaker.close()

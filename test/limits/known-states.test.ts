@@ -32,6 +32,14 @@ test('a smaller request is asked about, a larger one is not', () => {
   equal(known.findDenial(set, [1, 200], 1) === null, false)
 })
 
+test('more of what was not lacking is asked about: it may lack now, or never fit', () => {
+  const known = new KnownStates()
+  const set = limitSet([rate(), tokenRate()])
+  known.note(set, denied(state(60, 10e6), state(0, 0)), [1, 200], 0)
+  equal(known.findDenial(set, [1, 200], 1) === null, false)
+  equal(known.findDenial(set, [1, 201], 1), null)
+})
+
 test('other limits of the same caller are asked about at once', () => {
   const known = new KnownStates()
   known.note(limitSet([rate()], { accountId: 'a' }), denied(state(60, 10e6)), [1], 0)
@@ -64,4 +72,6 @@ test('what was used is known less what has been refilled, and not beyond its per
   known.note(set, denied(state(50, 0), state(700, 0), state(2, 1)), [1, 1, 1], 0)
   deepEqual(known.usedNow(set, 10_000), [40, 700, 2])
   deepEqual(known.usedNow(set, 13 * 3_600_000), [0, 0, 2])
+  deepEqual(known.usedNow(set, 500, 500), [50, 700, 2])
+  equal(known.usedNow(set, 501, 500), null, 'what others have used since is not known')
 })

@@ -66,6 +66,19 @@ test('where several replicas ask at the same time, what all of them have asked f
   deepEqual([await used(small), await used(large)], [[12], [24]])
 })
 
+test('keys of one account are promised together what the account has', async t => {
+  const { makeLimiter, used } = await startSharedWorld(t)
+  const one = await makeLimiter()
+  const accountId = 'of many keys'
+  const sets = ['a', 'b', 'c', 'd'].map(keyId => limitSet([total(100)], { accountId, keyId }))
+  for (const set of sets) await one.admit(set, [0])
+  silent(one)
+  const asked = sets.flatMap(set => Array.from({ length: 50 }, () => one.ask(set, [1])))
+  const kinds = (await Promise.all(asked)).map(({ kind }) => kind)
+  equal(kinds.filter(kind => kind === 'admitted').length, 100)
+  deepEqual(await used(sets[0] ?? limitSet([])), [100])
+})
+
 test('of a caller who was never seen nothing is certain, and a tier that fails closed wants certainty', async t => {
   const { makeLimiter, used } = await startSharedWorld(t)
   const one = await makeLimiter()

@@ -2,6 +2,8 @@ import { deepEqual, equal, notEqual, ok } from 'node:assert/strict'
 import { test } from 'node:test'
 import { eventually } from '../support/eventually.ts'
 import { flight, limitSet, quota, rate } from '../support/limit-sets.ts'
+import { signIn } from '../support/redis-admin.ts'
+import { startRedis } from '../support/redis-server.ts'
 import { startSharedWorld } from '../support/shared-limiter.ts'
 
 /** Nothing of it is refilled, so what is used can be told exactly whatever the time that a test takes. */
@@ -56,6 +58,40 @@ test('the same where giving it back does not arrive at first', async t => {
   await one.mend(true)
   await one.told()
   await becomesUsed(set, [4, 0])
+})
+
+test('whoever only looks does not wait for a silent Redis', async t => {
+  const { makeLimiter } = await startSharedWorld(t)
+  const one = await makeLimiter()
+  const set = limitSet([total(100)])
+  await one.admit(set, [7])
+  one.proxy.blackhole()
+  const { isLocal, states } = await one.limiter.look(set)
+  deepEqual([isLocal, states[0]?.used, one.reasons], [true, 7, []])
+})
+
+test('what is wrong with the counts of one account is that account’s trouble', async t => {
+  const { makeLimiter, direct } = await startSharedWorld(t)
+  const one = await makeLimiter()
+  const [bad, good] = [limitSet([total(100)]), limitSet([total(100)])]
+  await direct.lpush(`weir:{${bad.accountId}}:limit:requests_per_minute`, 'of another type')
+  for (let times = 0; times < 10; times += 1) deepEqual(await one.ask(bad, [1]), { kind: 'unavailable' })
+  equal((await one.admit(good, [1])).set, good)
+  deepEqual(one.reasons, [])
+  equal(one.troubles.length, 1)
+})
+
+test('a Redis whose user may not do all that limits need is not counted in', async t => {
+  const { url } = await startRedis(t)
+  const { makeLimiter } = await startSharedWorld(t, url)
+  const admin = await signIn(t, url)
+  const one = await makeLimiter()
+  for (const command of ['incrby', 'del', 'zrem']) {
+    await admin.call('ACL', 'SETUSER', 'default', `-${command}`)
+    await one.becomes('local')
+    await admin.call('ACL', 'SETUSER', 'default', '+@all')
+    await one.becomes('shared')
+  }
 })
 
 test('once it is lost nobody waits any more', async t => {

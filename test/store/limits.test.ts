@@ -173,6 +173,30 @@ test('a Redis that cannot be asked is told by its own error', async t => {
   await assert.rejects(async () => new RedisLimits(lonely).look(set), Error)
 })
 
+test('a settlement that fails half-way gives back nothing twice', async t => {
+  const client = await connect(t, await createRedisDatabase(t))
+  const store = new RedisLimits(client)
+  const set = limitSet([fixedRate(100), periodLimit(100)])
+  await store.charge(newId(), set, [50, 50])
+  const reservation = admitted(await store.reserve(newId(), set, [10, 10]))
+  const [month = ''] = await client.keys(`weir:{${set.accountId}}:limit:spend_per_month:*`)
+  await client.set(month, 'no number')
+  await assert.rejects(store.settle(reservation, [1, 1]))
+  for (let again = 0; again < 3; again += 1) await store.settle(reservation, [1, 1])
+  assert.equal((await usedOf(store, limitSet([fixedRate(100)], { accountId: set.accountId })))[0], 51)
+})
+
+test('what is used is kept for as long as it takes to leak, also where a limit was lowered', async t => {
+  const client = await connect(t, await createRedisDatabase(t))
+  const store = new RedisLimits(client)
+  const set = limitSet([rateLimit(7200)])
+  admitted(await store.reserve(newId(), set, [7200]))
+  const lowered = limitSet([rateLimit(6)], { accountId: set.accountId })
+  assert.equal((await store.reserve(newId(), lowered, [1])).kind, 'denied')
+  const [bucket = ''] = await client.keys(`weir:{${set.accountId}}:limit:*`)
+  assert.ok((await client.pttl(bucket)) > 7190 * 10_000)
+})
+
 test('what was admitted elsewhere is held here without being refused, once', async t => {
   const store = new RedisLimits(await connect(t, await createRedisDatabase(t)))
   const set = limitSet([fixedRate(10), periodLimit(10), flightLimit(1)])

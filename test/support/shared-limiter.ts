@@ -23,6 +23,8 @@ export interface Watched {
   readonly proxy: FaultProxy
   /** Why it went on alone, each time. */
   readonly reasons: readonly string[]
+  /** What else was wrong. */
+  readonly troubles: readonly string[]
   /** Asks for this; what is not given of the request is new. */
   ask(set: LimitSet, amounts: readonly number[], more?: Partial<Request>): Decision | Promise<Decision>
   /** Fails where it is not admitted. */
@@ -61,8 +63,9 @@ export interface SharedWorld {
   becomesUsed(set: LimitSet, amounts: readonly number[]): Promise<void>
 }
 
-export async function startSharedWorld(t: TestContext): Promise<SharedWorld> {
-  const url = await createRedisDatabase(t)
+/** On the Redis of all tests, or on one of its own. */
+export async function startSharedWorld(t: TestContext, ownUrl?: string): Promise<SharedWorld> {
+  const url = ownUrl ?? (await createRedisDatabase(t))
   const direct = await connect(t, url)
   const store = new RedisLimits(direct)
   const used = async (set: LimitSet) => (await store.look(set)).map(state => state.used)
@@ -100,6 +103,7 @@ async function makeLimiter(
   const modes = createInbox<'local' | 'shared'>('change of mode')
   const ticks = createInbox<{ atMs: number; waiting: number }>('tick')
   const reasons: string[] = []
+  const troubles: string[] = []
   const limiter = new SharedLimiter({
     client: wrap(client),
     assumedReplicas,
@@ -107,6 +111,7 @@ async function makeLimiter(
       onRoundTrip: () => undefined,
       onBacklog: waiting => ticks.put({ atMs: performance.now(), waiting }),
       onSuspicion: () => undefined,
+      onTrouble: reason => troubles.push(reason),
       onModeChange: (isLocal, reason) => {
         if (reason !== null) reasons.push(reason)
         modes.put(isLocal ? 'local' : 'shared')
@@ -133,6 +138,7 @@ async function makeLimiter(
     limiter,
     proxy,
     reasons,
+    troubles,
     ask,
     becomes,
     async admit(set, amounts) {

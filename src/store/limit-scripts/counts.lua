@@ -43,7 +43,6 @@ end
 local function drained(limit)
   local raw = redis.call('GET', limit.key)
   local bucket = raw and cmsgpack.unpack(raw) or { 0, now, 0 }
-  limit.clock_went_back = now < bucket[2]
   bucket[1] = math.max(0, bucket[1] - math.max(0, now - bucket[2]) * limit.size)
   bucket[2] = now
   local sunk

@@ -61,10 +61,11 @@ if verb == 'adopt' or (verb == 'reserve' and fits) then
   keep(record)
 end
 
--- Step 4. The state of each limit. A denied caller must not wait until a clock that went back is there again.
+-- Step 4. The state of each limit. What is used is kept for as long as it takes to leak, also where a limit was lowered; and
+-- nobody waits until a clock that went back is there again.
 local answer = { fits and 1 or 0, now }
 for _, limit in ipairs(limits) do
-  if verb == 'reserve' and not fits and limit.clock_went_back then save(limit, limit.bucket) end
+  if verb == 'reserve' and not fits and limit.bucket then save(limit, limit.bucket) end
   answer[#answer + 1], answer[#answer + 2] = limit.used, limit.wait
 end
 return answer

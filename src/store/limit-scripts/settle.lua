@@ -59,6 +59,7 @@ end
 -- settle: only what is held, so once. In the period that it was made in.
 if not record then return { 0, now } end
 if is_out_of_period(record[1]) then return { 2, now, record[1] } end
-for i, limit in ipairs(limits) do adjust(limit, record[2 * i], record[2 * i + 1]) end
+-- The record first: what fails half-way is asked for again, and must give back nothing twice.
 redis.call('DEL', hold)
+for i, limit in ipairs(limits) do adjust(limit, record[2 * i], record[2 * i + 1]) end
 return { 1, now }
