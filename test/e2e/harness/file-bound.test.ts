@@ -4,11 +4,11 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { eventually } from './eventually.ts'
-import { processesIn } from './process-tree.ts'
-import { makeTempDir } from './temp-dir.ts'
+import { eventually } from '../../support/eventually.ts'
+import { processesIn } from '../../support/process-tree.ts'
+import { makeTempDir } from '../../support/temp-dir.ts'
 
-const root = fileURLToPath(new URL('../..', import.meta.url))
+const root = fileURLToPath(new URL('../../..', import.meta.url))
 const testMs = 700
 
 /** Runs test files with these texts, one after the other, as the scripts of package.json do but with less patience. */

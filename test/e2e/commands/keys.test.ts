@@ -5,11 +5,11 @@ import { once } from 'node:events'
 import { type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { request } from 'undici'
-import { keysCommand } from '../../src/commands/keys.ts'
-import { onEnd } from '../support/cleanup.ts'
-import { runnerOf } from '../support/commands.ts'
-import { createDatabase } from '../support/services.ts'
-import { makeTempDir } from '../support/temp-dir.ts'
+import { keysCommand } from '../../../src/commands/keys.ts'
+import { onEnd } from '../../support/cleanup.ts'
+import { runnerOf } from '../../support/commands.ts'
+import { createDatabase } from '../../support/services.ts'
+import { makeTempDir } from '../../support/temp-dir.ts'
 
 const keyPepper = randomBytes(32).toString('base64url')
 
