@@ -1,8 +1,8 @@
 /** A server of its own process for keys.test.ts: holds the embedded database and takes commands until it is stopped. */
 import fastify from 'fastify'
-import control from '../../plugins/control.ts'
-import { registerAuth } from '../support/auth-app.ts'
-import { configOf } from '../support/config.ts'
+import control from '../../../plugins/control.ts'
+import { registerAuth } from '../../support/auth-app.ts'
+import { configOf } from '../../support/config.ts'
 
 const config = configOf({ WEIR_DATA_DIR: process.argv[2] ?? '' })
 const app = fastify()
