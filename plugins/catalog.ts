@@ -1,3 +1,4 @@
+import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Config } from '../src/config.ts'
 import { buildCatalog, type Catalog, type Discovered, type Model, type Target } from '../src/domain/catalog.ts'
@@ -11,44 +12,67 @@ declare module 'fastify' {
 }
 
 export interface CatalogHolder {
-  /** The models as they are now; a look-up and its use belong together, so take it once a request. */
+  /** The models as they are now; for a request those of its configuration count, see `of`. */
   readonly current: Catalog
+  /** The models of this configuration, also of a former one; a look-up and its use belong together, so take it once. */
+  of(config: Config): Catalog
   /** Whether every backend that is to be asked for its models has answered. */
   readonly isComplete: boolean
-  readonly tiers: Config['tiers']
   /** Takes what a backend offers, in place of what it offered before. */
   setDiscovered(discovered: Discovered): void
 }
 
-export interface CatalogOptions {
-  readonly config: Pick<Config, 'models' | 'tiers' | 'backends'>
+/** What one configuration gives, and what backends have added to it. */
+interface Generation {
+  readonly config: Config
+  readonly configured: readonly Model[]
+  /** Backends that are asked for their models. */
+  readonly discovering: readonly string[]
+  readonly catalog: Catalog
 }
 
-export default fp<CatalogOptions>(
-  async (app, { config }) => {
+export default fp(
+  async (app: FastifyInstance) => {
+    const { configuration, engine } = app
     const created = Math.floor(Date.now() / 1000)
-    const configured = Object.entries(config.models).map(([id, model]) => configuredModel(id, model, created))
-    if (app.engine !== null) configured.push(app.engine.model)
-    const discovering = Object.keys(config.backends).filter(name => config.backends[name]?.discover)
     const found = new Map<string, Discovered>()
-    let current = buildCatalog(configured, [], created)
+    const withFound = (known: Omit<Generation, 'catalog'>): Generation => {
+      // In the order of the configuration and not of the answers, so that it is the same on every replica and after each start.
+      const inOrder = known.discovering.flatMap(name => found.get(name) ?? [])
+      return { ...known, catalog: buildCatalog(known.configured, inOrder, created) }
+    }
+    const build = (config: Config): Generation => {
+      const configured = Object.entries(config.models).map(([id, model]) => configuredModel(id, model, created))
+      if (engine !== null && !Object.hasOwn(config.models, engine.model.id)) configured.push(engine.model)
+      const discovering = Object.keys(config.backends).filter(name => config.backends[name]?.discover)
+      return withFound({ config, configured, discovering })
+    }
+    let now = build(configuration.current)
+    const former = new WeakMap<Config, Catalog>()
+    configuration.onReload(config => {
+      const next = build(config)
+      const commit = () => {
+        former.set(now.config, now.catalog)
+        now = next
+        for (const name of found.keys()) if (!next.discovering.includes(name)) found.delete(name)
+      }
+      return { commit }
+    })
     app.decorate('catalog', {
-      tiers: config.tiers,
       get current() {
-        return current
+        return now.catalog
       },
+      of: config => former.get(config) ?? now.catalog,
       get isComplete() {
-        return discovering.every(name => found.has(name))
+        return now.discovering.every(name => found.has(name))
       },
       setDiscovered(discovered) {
         found.set(discovered.backend, discovered)
-        // In the order of the configuration and not of the answers, so that it is the same on every replica and after each start.
-        const inOrder = discovering.flatMap(name => found.get(name) ?? [])
-        current = buildCatalog(configured, inOrder, created)
+        now = withFound(now)
       },
     })
   },
-  { name: 'catalog', dependencies: ['engine'] },
+  { name: 'catalog', dependencies: ['configuration', 'engine'] },
 )
 
 const defaultEndpoints: readonly EndpointName[] = ['chat', 'completions']
@@ -65,6 +89,7 @@ function configuredModel(id: string, model: Config['models'][string], created: n
     promptCache: model.promptCache,
     imageTokens: model.imageTokens,
     prices: model.prices.map(parsePrice),
+    fallback: model.fallback ?? null,
     targets: model.targets.map((target): Target => {
       return {
         backend: target.backend,

@@ -16,6 +16,7 @@ import { Recounts } from '../src/limits/recounts.ts'
 import { limiterConnection, SharedLimiter } from '../src/limits/shared-limiter.ts'
 import { connectRedis } from '../src/store/redis-client.ts'
 import { getPrincipal } from './auth.ts'
+import { getConfiguration } from './configuration.ts'
 import type { LimitMeters } from './metrics.ts'
 
 declare module 'fastify' {
@@ -44,7 +45,7 @@ export interface Inference {
 }
 
 export interface LimitsOptions {
-  readonly config: Pick<Config, 'tiers' | 'stores'>
+  readonly config: Pick<Config, 'stores'>
 }
 
 /** What one request asks the limiter for. */
@@ -76,18 +77,19 @@ export default fp<LimitsOptions>(
   async (app, { config }) => {
     const meters = app.meters.limits
     const limiter = await buildLimiter(app, config, meters)
-    const tierSizes = tierLimitSizes(config.tiers)
+    const tierSizes = app.configuration.derive(({ tiers }) => tierLimitSizes(tiers))
     const recounts = new Recounts()
     app.decorate('limiter', limiter)
     app.decorateRequest('inference', null)
     app.decorate('reserve', (request, reply, done) => {
       const { limits: set, tier } = getPrincipal(request)
+      const { tiers } = getConfiguration(request)
       // Whoever left while a large body was read has nothing to wait for, and nobody would settle what is held.
       if (set.limits.length === 0 || reply.raw.closed) return done()
       const settleLater = settleOnClose(request, reply, meters)
       const ask = {
         set,
-        failsClosed: config.tiers[tier]?.whenLimiterDown === 'closed',
+        failsClosed: tiers[tier]?.whenLimiterDown === 'closed',
         inference: getInference(request),
         recounts,
         reply,
@@ -96,7 +98,7 @@ export default fp<LimitsOptions>(
         meters.decided(decision.kind)
         if (decision.kind === 'admitted') settleLater(decision.hold, demand)
         if (decision.kind !== 'unavailable') reply.headers(buildLimitHeaders(decision.set, decision.states))
-        done(refusalOf([decision, demand], { tierSizes, meters }))
+        done(refusalOf([decision, demand], { tierSizes: tierSizes(), meters }))
       }
       const outcome = admit(limiter, request.id, ask)
       if (outcome instanceof Promise) outcome.then(conclude).catch(done)
@@ -104,7 +106,7 @@ export default fp<LimitsOptions>(
     })
     app.addHook('onClose', () => limiter.close())
   },
-  { name: 'limits', fastify: '5.x', dependencies: ['metrics', 'auth'] },
+  { name: 'limits', fastify: '5.x', dependencies: ['configuration', 'metrics', 'auth'] },
 )
 
 async function buildLimiter(

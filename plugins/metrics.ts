@@ -1,6 +1,8 @@
 import type { FastifyInstance } from 'fastify'
 import fastifyMetrics from 'fastify-metrics'
 import fp from 'fastify-plugin'
+import type { AdmissionEvents } from '../src/backend/admission.ts'
+import type { GateChange } from '../src/backend/backend.ts'
 import type { Usage } from '../src/domain/usage.ts'
 
 declare module 'fastify' {
@@ -19,10 +21,19 @@ export interface Meters {
     readonly usage: Usage | null
   }): void
   readonly limits: LimitMeters
+  readonly admission: AdmissionMeters
+  readonly configuration: ConfigurationMeters
   /** One request that the flood guard refused, by what its address has used up. */
   observeFloodDenial(reason: 'requests' | 'failures'): void
   /** Everything, in Prometheus' text format. */
   expose(): Promise<{ readonly contentType: string; readonly text: string }>
+}
+
+/** What became of reading the configuration again. */
+export interface ConfigurationMeters {
+  reloaded(outcome: 'applied' | 'unchanged' | 'refused' | 'failed'): void
+  /** It was read and taken; by the SHA-256 of its file, null where there is none. */
+  loaded(digest: string | null): void
 }
 
 /** How callers are kept to their limits. Tiers are those of the configuration, so all labels are bounded. */
@@ -92,12 +103,49 @@ export default fp(
         tokens.inc({ operation, kind: 'output' }, usage.outputTokens)
       },
       limits: buildLimitMeters(app.metrics.client),
+      admission: buildAdmissionMeters(app.metrics.client),
+      configuration: buildConfigurationMeters(app.metrics.client),
       observeFloodDenial: reason => floodDenials.inc({ reason }),
       expose: async () => ({ contentType: register.contentType, text: await register.metrics() }),
     })
   },
   { name: 'metrics' },
 )
+
+function buildConfigurationMeters({ Counter, Gauge }: FastifyInstance['metrics']['client']): ConfigurationMeters {
+  const reloads = new Counter({
+    name: 'weir_config_reloads_total',
+    help: 'Times that the configuration was read again, by outcome.',
+    labelNames: ['outcome'],
+  })
+  // There from the start, so that the first one is an increase.
+  for (const outcome of ['applied', 'unchanged', 'refused', 'failed']) reloads.inc({ outcome }, 0)
+  const successful = new Gauge({
+    name: 'weir_config_last_reload_successful',
+    help: '1 if the configuration could be used when it was last read, else 0: then the one before is in force.',
+  })
+  const readAt = new Gauge({
+    name: 'weir_config_last_reload_timestamp_seconds',
+    help: 'When the configuration was last read and could be used.',
+  })
+  const info = new Gauge({
+    name: 'weir_config_info',
+    help: 'Always 1; by the first 12 digits of the SHA-256 of its file, "none" where there is none.',
+    labelNames: ['sha256'],
+  })
+  return {
+    reloaded(outcome) {
+      reloads.inc({ outcome })
+      successful.set(outcome === 'applied' || outcome === 'unchanged' ? 1 : 0)
+    },
+    loaded(digest) {
+      successful.set(1)
+      readAt.set(Date.now() / 1000)
+      info.reset()
+      info.set({ sha256: digest?.slice(0, 12) ?? 'none' }, 1)
+    },
+  }
+}
 
 /** A round trip to Redis takes fractions of a millisecond; a busy one is waited for half a second at the most. */
 const roundTripBuckets = [0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5]
@@ -153,5 +201,44 @@ function buildLimitMeters({ Counter, Gauge, Histogram }: FastifyInstance['metric
       backlog.set(waiting)
       dropped.set(total)
     },
+  }
+}
+
+/** How calls get to backends. Tiers and backends are those of the configuration, so all labels are bounded. */
+export interface AdmissionMeters extends AdmissionEvents {
+  readonly onGate: (change: GateChange) => void
+}
+
+/** From a call that waits for nobody to the longest wait that makes sense. */
+const waitBuckets = [0.001, 0.01, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60]
+const gateNumbers = { closed: 0, 'half-open': 1, open: 2 } as const
+
+function buildAdmissionMeters({ Counter, Gauge, Histogram }: FastifyInstance['metrics']['client']): AdmissionMeters {
+  const waiting = new Gauge({
+    name: 'weir_queue_requests',
+    help: 'Requests that wait for a slot on a backend, by the tier of the caller.',
+    labelNames: ['tier'],
+  })
+  const wait = new Histogram({
+    name: 'weir_queue_wait_seconds',
+    help: 'How long requests waited for a slot, those included that found one free.',
+    labelNames: ['tier'],
+    buckets: waitBuckets,
+  })
+  const refusals = new Counter({
+    name: 'weir_queue_refusals_total',
+    help: 'Requests that got no slot: too many waited, none came free in time, or no backend takes any.',
+    labelNames: ['tier', 'reason'],
+  })
+  const breakers = new Gauge({
+    name: 'weir_backend_breaker_state',
+    help: 'Of the circuit breaker of a backend and endpoint: 0 closed, 1 half open, 2 open.',
+    labelNames: ['backend', 'endpoint'],
+  })
+  return {
+    onWaiting: ({ tier }, change) => waiting.inc({ tier }, change),
+    onAdmitted: ({ tier }, { waitedMs }) => wait.observe({ tier }, waitedMs / 1000),
+    onRefused: ({ tier }, reason) => refusals.inc({ tier, reason }),
+    onGate: ({ backend, endpoint, state }) => breakers.set({ backend, endpoint }, gateNumbers[state]),
   }
 }

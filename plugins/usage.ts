@@ -76,6 +76,7 @@ function record(request: FastifyRequest, reply: FastifyReply): void {
 const callFields = (call: CallRecord, isDelivered: boolean) => ({
   backend: call.backend,
   attempts: call.attempts,
+  ...(call.attempts > 1 ? { tries: call.tries } : {}),
   outcome: call.fault?.kind ?? (isDelivered ? 'ok' : 'client-gone'),
   ...(call.fault === null ? {} : { reason: call.fault.message }),
   ...(call.usage === null

@@ -6,6 +6,8 @@ import backends from '../plugins/backends.ts'
 import body from '../plugins/body.ts'
 import catalog from '../plugins/catalog.ts'
 import changes from '../plugins/changes.ts'
+import configReload from '../plugins/config-reload.ts'
+import configuration from '../plugins/configuration.ts'
 import control from '../plugins/control.ts'
 import cors from '../plugins/cors.ts'
 import drain from '../plugins/drain.ts'
@@ -29,20 +31,25 @@ import healthRoutes from '../routes/health.ts'
 import metricsRoutes from '../routes/metrics.ts'
 import v1Routes from '../routes/v1/index.ts'
 import welcomeRoutes from '../routes/welcome.ts'
-import type { Config } from './config.ts'
+import type { LoadedConfig } from './config.ts'
+import { newestPepper } from './domain/api-key.ts'
 import { isLoopback } from './domain/loopback.ts'
+import { derivePrefixSecret } from './domain/prompt-prefix.ts'
 import { loadPeppers } from './embedded/pepper.ts'
 import type { Readiness } from './readiness.ts'
 
 export interface AppOptions {
-  readonly config: Config
+  readonly loaded: LoadedConfig
+  /** Reads it again from the same places, for a reload; throws a ConfigError. */
+  readonly read: () => LoadedConfig
   readonly log: FastifyBaseLogger
   readonly readiness: Readiness
   readonly version: string
 }
 
 /** The whole application, ready to listen or to be injected into. Closing it closes all that it opened. */
-export async function buildApp({ config, log, readiness, version }: AppOptions): Promise<FastifyInstance> {
+export async function buildApp({ loaded, read, log, readiness, version }: AppOptions): Promise<FastifyInstance> {
+  const { config } = loaded
   const { server } = config
   const peppers = loadPeppers(config)
   const app = Fastify({
@@ -69,26 +76,34 @@ export async function buildApp({ config, log, readiness, version }: AppOptions):
     port: server.internalPort,
     clientErrorHandler: answerClientError,
   })
+  await app.register(configuration, { loaded, read })
   await app.register(drain)
   await app.register(errors)
   await app.register(routeScopes)
   await app.register(openapi, { version })
   await app.register(metrics)
+  await app.register(configReload, { watchFile: server.watchConfig })
   await app.register(usage)
   await app.register(cors, { origins: server.corsOrigins })
   // A page may read its refusals; a preflight is answered before it, which costs no more than to refuse it.
-  await app.register(floodGuard, { ...server.floodGuard, trustedProxies: server.trustedProxies })
+  await app.register(floodGuard, {
+    bounds: () => app.configuration.current.server.floodGuard,
+    trustedProxies: server.trustedProxies,
+  })
   await app.register(body, { maxBodyBytes: server.maxBodyBytes })
   await app.register(postgres, { config })
   await app.register(redis, { config })
   await app.register(changes, { config })
   await app.register(engine, { config })
-  await app.register(catalog, { config })
+  await app.register(catalog)
   await app.register(jwt, { config, peppers })
   await app.register(auth, { config, peppers })
   await app.register(permissions)
   await app.register(limits, { config })
-  await app.register(backends, { backends: config.backends, times: streamTimes(config) })
+  await app.register(backends, {
+    ...config.routing,
+    prefixSecret: derivePrefixSecret(newestPepper(peppers)),
+  })
   await app.register(control, { config })
 
   await app.register(welcomeRoutes)
@@ -97,13 +112,6 @@ export async function buildApp({ config, log, readiness, version }: AppOptions):
   await app.register(docsRoutes)
   await app.register(tokenRoutes, { tokenTtlMs: config.auth.tokenTtlMs })
   await app.register(adminRoutes, { prefix: '/admin' })
-  await app.register(v1Routes, { prefix: '/v1', urlImages: server.urlImages })
+  await app.register(v1Routes, { prefix: '/v1' })
   return app
 }
-
-const streamTimes = ({ server }: Config) => ({
-  commitAfterMs: server.commitAfterMs,
-  heartbeatMs: server.heartbeatMs,
-  // One bound for all callers: it protects this process, not a backend.
-  stallMs: server.clientStallMs,
-})

@@ -4,6 +4,8 @@ import { WeirError } from '../../src/errors.ts'
 import { DatabaseUnavailableError } from '../../src/store/deadline.ts'
 import accounts from './accounts.ts'
 import audit from './audit.ts'
+import backends from './backends.ts'
+import configurationRoutes from './configuration.ts'
 import keys from './keys.ts'
 import tiers from './tiers.ts'
 
@@ -18,8 +20,9 @@ const databaseDown = (cause?: unknown) =>
  * src/admin, the same for commands; here it gets its URLs.
  */
 export default async function admin(app: FastifyInstance): Promise<void> {
-  const { sql, peppers, announceChange, catalog } = app
-  const operations = buildOperations({ sql, peppers, announceChange, tiers: catalog.tiers })
+  const { sql, peppers, announceChange, configuration } = app
+  const tiersNow = () => configuration.current.tiers
+  const operations = buildOperations({ sql, peppers, announceChange, tiers: tiersNow })
   app.addHook('onRequest', app.authenticate)
   app.addHook('onRequest', app.requireScope('admin'))
   // A new key is in one of the answers, and none of them is anybody else's business.
@@ -32,6 +35,8 @@ export default async function admin(app: FastifyInstance): Promise<void> {
     throw error instanceof DatabaseUnavailableError ? databaseDown(error) : error
   })
   await app.register(tiers, { operations })
+  await app.register(backends)
+  await app.register(configurationRoutes)
   await app.register(async stored => {
     stored.addHook('preHandler', (_request, _reply, done) => {
       if (app.database.state === 'ready') done()

@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify'
+import { faultContext } from '../../src/backend/call.ts'
 import { Fault, toWeirError } from '../../src/backend/fault.ts'
 import { isObject, type Json } from '../../src/domain/chat-event.ts'
 import { convertVector, type EncodingFormat } from '../../src/domain/embedding.ts'
@@ -43,7 +44,7 @@ export default async function embeddings(app: FastifyInstance): Promise<void> {
       const items = vectorItems(body, countInputs(input), format ?? 'float')
       if (items === null) {
         const fault = new Fault('rubbish', 'the answer does not hold one vector for each input')
-        throw toWeirError(fault, { model: call.askedModel, promptField: 'input' })
+        throw toWeirError(fault, faultContext(call))
       }
       checkDimensions(items, dimensions)
       return sendJson(reply, { ...body, data: items })

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import chatCompletions, { type ChatOptions } from './chat-completions.ts'
+import chatCompletions from './chat-completions.ts'
 import completions from './completions.ts'
 import embeddings from './embeddings.ts'
 import limits from './limits.ts'
@@ -19,9 +19,9 @@ import models from './models.ts'
  * and on the 'close' of the reply's socket, exactly once, the record of what it was (plugins/usage.ts) and the settlement of
  * what was reserved (plugins/limits.ts).
  */
-export default async function v1(app: FastifyInstance, options: ChatOptions): Promise<void> {
+export default async function v1(app: FastifyInstance): Promise<void> {
   app.addHook('onRequest', app.authenticate)
-  await app.register(chatCompletions, { urlImages: options.urlImages })
+  await app.register(chatCompletions)
   await app.register(completions)
   await app.register(embeddings)
   await app.register(models)

@@ -1,16 +1,19 @@
 import type { FastifyReply, FastifyRequest, preHandlerHookHandler } from 'fastify'
 import { getPrincipal } from '../../plugins/auth.ts'
+import { getConfiguration } from '../../plugins/configuration.ts'
 import { getInference } from '../../plugins/limits.ts'
-import type { Call, CallRecord } from '../../src/backend/call.ts'
+import type { Call, Caller, CallRecord } from '../../src/backend/call.ts'
 import type { Engine } from '../../src/backend/engine.ts'
 import type { Model } from '../../src/domain/catalog.ts'
 import { type Demand, demandOf } from '../../src/domain/demand.ts'
 import { boundOutputTokens } from '../../src/domain/output-bound.ts'
 import { priceAt } from '../../src/domain/price.ts'
+import { prefixKeyOf } from '../../src/domain/prompt-prefix.ts'
 import { checkFields, findMaxTokens } from '../../src/domain/request-fields.ts'
 import { narrowToNamedTool, rewriteFields } from '../../src/domain/request-rewrites.ts'
 import { spliceBody } from '../../src/domain/splice-body.ts'
 import { estimatePromptTokens, type PromptBody } from '../../src/domain/token-estimate.ts'
+import { WeirError } from '../../src/errors.ts'
 import type { EndpointName } from '../../src/schemas/config/models.ts'
 
 /** What the three operations have in common, as far as it shapes the call. */
@@ -57,6 +60,7 @@ function demandFor(request: FastifyRequest, call: Call) {
   const { server, scannedBody: scanned } = request
   if (scanned === undefined) throw new Error('a demand needs a body')
   const { model, operation } = call
+  const configuration = getConfiguration(request)
   const { tier } = getPrincipal(request)
   const price = priceAt(model.prices, Date.now())
   const demandWith = (promptTokens: number): Demand =>
@@ -66,13 +70,13 @@ function demandFor(request: FastifyRequest, call: Call) {
       choices: call.choices,
       model,
       price,
-      longestMs: server.catalog.tiers[tier]?.totalDeadlineMs ?? 0,
+      longestMs: configuration.tiers[tier]?.totalDeadlineMs ?? 0,
     })
   return {
     price,
     demand: demandWith(estimatePromptTokens({ operation, scanned, body: request.body as PromptBody, model })),
     recount: async (signal: AbortSignal) => {
-      const promptTokens = await server.backends.countPrompt(call, signal)
+      const promptTokens = await server.backends.countPrompt(call, configuration, signal)
       return promptTokens === null ? null : demandWith(promptTokens)
     },
   }
@@ -80,7 +84,7 @@ function demandFor(request: FastifyRequest, call: Call) {
 
 /** The bound on each choice's output; `mustFitContext` where the engine refuses one that does not fit beside the prompt. */
 function outputBoundOf(request: FastifyRequest, { model }: Pick<Call, 'model'>, mustFitContext: boolean): number {
-  const maxTokens = request.server.catalog.tiers[getPrincipal(request).tier]?.maxTokens
+  const { maxTokens } = getConfiguration(request).tiers[getPrincipal(request).tier] ?? {}
   return boundOutputTokens({
     asked: findMaxTokens(request.body as InferenceBody) ?? null,
     tierDefault: maxTokens?.default ?? null,
@@ -105,7 +109,15 @@ function buildCall(request: FastifyRequest, reply: FastifyReply, { operation, pr
   const fields = request.body as Record<string, unknown>
   const rewritten = rewriteFields(operation, fields)
 
-  const record: CallRecord = { backend: null, attempts: 0, firstContentAt: null, usage: null, fault: null }
+  const record: CallRecord = {
+    backend: null,
+    model: null,
+    attempts: 0,
+    tries: [],
+    firstContentAt: null,
+    usage: null,
+    fault: null,
+  }
   const { accountId } = getPrincipal(request)
   const choicesPerPrompt = body.n ?? 1
 
@@ -118,6 +130,9 @@ function buildCall(request: FastifyRequest, reply: FastifyReply, { operation, pr
     choicesPerPrompt,
     stream: body.stream === true,
     includeUsage: body.stream_options?.include_usage === true,
+    caller: callerOf(request),
+    prefixKey: () =>
+      prefixKeyOf({ operation, body: request.body as PromptBody, accountId }, request.server.backends.prefixSecret),
     record,
     buildBody: (target, engine, stream) => {
       const texts = new Map<string, string | null>([['model', JSON.stringify(target.model)]])
@@ -132,6 +147,22 @@ function buildCall(request: FastifyRequest, reply: FastifyReply, { operation, pr
       return spliceBody(scanned.bytes, keep, texts)
     },
   }
+}
+
+/** Who goes first, and how long at the most: by the tier, or shorter where the caller says so. Throws a WeirError. */
+function callerOf(request: FastifyRequest): Caller {
+  const { accountId, tier } = getPrincipal(request)
+  const { priority = 0, queueWaitMs = 0, totalDeadlineMs = 0 } = getConfiguration(request).tiers[tier] ?? {}
+  const askedMs = readTimeoutMs(request.headers['x-request-timeout-ms'])
+  const deadlineMs = request.startedAt + Math.min(askedMs ?? totalDeadlineMs, totalDeadlineMs)
+  return { account: accountId, tier, priority, queueWaitMs, deadlineMs }
+}
+
+function readTimeoutMs(header: string | string[] | undefined): number | null {
+  if (header === undefined) return null
+  if (typeof header === 'string' && /^[1-9]\d{0,8}$/.test(header)) return Number(header)
+  const message = 'The header x-request-timeout-ms must be a whole number of milliseconds, such as 30000.'
+  throw new WeirError('invalidRequest', message, { param: 'x-request-timeout-ms' })
 }
 
 interface PromptCacheOptions {

@@ -14,7 +14,8 @@ import type { Tier } from './tier-views.ts'
 export interface OperationsContext {
   readonly sql: Sql
   readonly peppers: Peppers
-  readonly tiers: Config['tiers']
+  /** As the configuration has them now. */
+  readonly tiers: () => Config['tiers']
   /** Told when a key or an account has changed, so that whoever remembers it can forget it. */
   readonly announceChange: (change: Change) => void
 }
@@ -64,7 +65,8 @@ export async function getAccount(context: OperationsContext, idOrName: string, p
 }
 
 /** The tier that somebody asks for. */
-export function getTier({ tiers }: OperationsContext, name: string): Tier {
+export function getTier(context: OperationsContext, name: string): Tier {
+  const tiers = context.tiers()
   const tier = findTier(tiers, name)
   if (tier !== undefined) return tier
   throw invalid('tier', `There is no tier "${shown(name)}". There are: ${Object.keys(tiers).join(', ')}.`)

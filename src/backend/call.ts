@@ -4,7 +4,7 @@ import type { Usage } from '../domain/usage.ts'
 import type { EndpointName } from '../schemas/config/models.ts'
 import type { Backend } from './backend.ts'
 import type { Engine } from './engine.ts'
-import type { Fault, FaultContext } from './fault.ts'
+import type { Fault, FaultContext, FaultKind } from './fault.ts'
 
 /** One inference request on its way to a backend. */
 export interface Call {
@@ -18,16 +18,45 @@ export interface Call {
   /** Whether the caller asked for a stream, and for the usage in it. */
   readonly stream: boolean
   readonly includeUsage: boolean
+  readonly caller: Caller
+  /** What stands for the beginning of its prompt, null where there is nothing to be found again; see prefixKeyOf. */
+  readonly prefixKey: () => number | null
   /** The body for this target; built anew for each, because names and engine fields differ. */
   readonly buildBody: (target: Target, engine: Engine, stream: boolean) => Buffer
   /** Filled in on the way, for the log, the metrics and later the ledger. */
   readonly record: CallRecord
 }
 
+/** For whom a call is made, as far as it decides who goes first and how long. */
+export interface Caller {
+  readonly account: string
+  readonly tier: string
+  /** Higher goes first where calls queue. */
+  readonly priority: number
+  /** The longest wait for a place on a backend. */
+  readonly queueWaitMs: number
+  /** When the time of the request is up, in milliseconds of the monotonic clock. */
+  readonly deadlineMs: number
+}
+
+/** One attempt of a call. */
+export interface Try {
+  readonly backend: string
+  /** The backend's own name for the model. */
+  readonly model: string
+  /** How it failed; null while it runs, and where it went well. */
+  fault: FaultKind | null
+}
+
 /** What became of a call; read once, when the reply's socket closes. */
 export interface CallRecord {
+  /** Of the last attempt. */
   backend: string | null
+  /** The model that was asked, which is another one after a fallback; null before the first attempt. */
+  model: string | null
   attempts: number
+  /** In their order; as many as attempts. */
+  readonly tries: Try[]
   /** When the first content came, in milliseconds of the monotonic clock. */
   firstContentAt: number | null
   usage: Usage | null
@@ -67,7 +96,17 @@ const promptFields: Record<EndpointName, string> = { chat: 'messages', completio
 export const faultContext = (call: Call): FaultContext => ({
   model: call.askedModel,
   promptField: promptFields[call.operation],
+  wasTriedAgain: call.record.attempts > 1,
 })
+
+/** Another attempt begins: what an earlier one was sent for came to nothing. */
+export function noteTry({ record }: Call, { backend, target }: Route, model: Model): void {
+  record.backend = backend.name
+  record.model = model.id
+  record.attempts++
+  record.tries.push({ backend: backend.name, model: target.model, fault: null })
+  delete record.dispatch
+}
 
 /** The backend may be working on the request from now on. A second try of the same attempt does not begin anew. */
 export function noteSent({ record }: Call): void {

@@ -11,6 +11,8 @@ export type BackendState =
 export interface WatchOptions {
   readonly log: { info(fields: object, message: string): void; warn(fields: object, message: string): void }
   readonly onDiscovered: (discovered: Discovered) => void
+  /** What is known of the backend has changed, or may have. */
+  readonly onChange: () => void
 }
 
 export interface Watch {
@@ -30,7 +32,7 @@ const refreshMs = 30_000
  * Finds out what a backend is and, where its models are to be discovered, which it has; goes on until stopped. A backend
  * that does not answer keeps the models it had: it may only be busy (llama-server answers probes late under a burst).
  */
-export function watchBackend(backend: Backend, { log, onDiscovered }: WatchOptions): Watch {
+export function watchBackend(backend: Backend, { log, onDiscovered, onChange }: WatchOptions): Watch {
   let state: BackendState = { kind: 'unknown' }
   let retryMs = firstRetryMs
   let timer: NodeJS.Timeout | null = null
@@ -41,6 +43,8 @@ export function watchBackend(backend: Backend, { log, onDiscovered }: WatchOptio
     const { kind, ...known } = next
     const isNews = kind !== state.kind && !isStopped
     state = next
+    backend.seems(kind === 'up')
+    onChange()
     if (!isNews) return
     const fields = { backend: backend.name, state: kind, ...known }
     if (kind === 'down') log.warn(fields, 'backend down')
@@ -49,12 +53,15 @@ export function watchBackend(backend: Backend, { log, onDiscovered }: WatchOptio
   const look = async () => {
     try {
       const engine = await backend.getEngine()
+      await backend.learnSlots()
       if (backend.config.discover) onDiscovered(await backend.discover())
       enter({ kind: 'up', engine: engine.name, slots: backend.slots })
       retryMs = firstRetryMs
       return refreshMs
     } catch (error) {
       if (!(error instanceof Fault)) throw error
+      // Under load llama-server answers probes after many seconds: what it is doing says more of it.
+      if (error.kind === 'timeout' && backend.inFlight > 0) return refreshMs
       enter(error.kind === 'busy' ? { kind: 'loading' } : { kind: 'down', reason: error.message })
       const wait = retryMs
       retryMs = Math.min(retryMs * 2, maxRetryMs)

@@ -49,7 +49,8 @@ function* leaves(schema: SchemaNode, value: unknown, path: KeyPath): Generator<L
   }
 }
 
-function childrenOf(schema: SchemaNode, value: unknown, path: KeyPath): Child[] {
+/** What stands right under a value: by key, by name or by place. */
+export function childrenOf(schema: SchemaNode, value: unknown, path: KeyPath): Child[] {
   if (Array.isArray(value)) {
     const { items = {} } = schema
     return value.map((item, index) => ({ name: String(index), path: [...path, index], schema: items, value: item }))

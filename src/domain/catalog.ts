@@ -25,6 +25,8 @@ export interface Model {
   /** In the order of their days; none where its use costs nothing. */
   readonly prices: readonly Price[]
   readonly targets: readonly Target[]
+  /** The name of the model that answers where no target of this one can; null where none does. */
+  readonly fallback: string | null
 }
 
 /** What one backend was found to offer. */
@@ -88,6 +90,7 @@ export function buildCatalog(
         imageTokens: defaultImageTokens,
         prices: [],
         targets: [...(sister?.targets ?? []), target],
+        fallback: null,
       })
     }
   }

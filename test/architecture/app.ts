@@ -53,11 +53,13 @@ export async function buildRealApp(
   }
   const cwd = makeTempDir(t)
   writeFileSync(join(cwd, 'weir.yaml'), yaml)
-  const { config } = loadConfig({ argv: [], env: { ...nowhere, ...env }, cwd })
+  const read = () => loadConfig({ argv: [], env: { ...nowhere, ...env }, cwd })
+  const loaded = read()
+  const { config } = loaded
   subscribe('fastify.initialization', collect)
   try {
     const log = pino({ level: 'silent' })
-    const app = await buildApp({ config, log, readiness: { state: 'ready' }, version: '0.0.0' })
+    const app = await buildApp({ loaded, read, log, readiness: { state: 'ready' }, version: '0.0.0' })
     onEnd(t, () => app.close())
     await app.ready()
     // Read now: the hooks of a route's own scope may add to it after ours.

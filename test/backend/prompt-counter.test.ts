@@ -13,6 +13,8 @@ import { type ScriptedBackend, startScriptedBackend } from '../support/scripted-
 const target = { backend: 'main', model: 'tinychat', weight: 1, endpoints: new Set<EndpointName>() }
 const timeouts = { connectMs: 1000, firstTokenMs: 1000, idleMs: 1000, totalMs: 1000 }
 const stays = new AbortController().signal
+const breaker = { window: 10, least: 5, failurePercent: 50, pauseMs: 1000, maxPauseMs: 30_000 }
+const silent = { onGate: () => undefined }
 const messages = [{ role: 'user', content: 'What is the capital of France?' }]
 
 function callOf(operation: EndpointName, body: object): Call {
@@ -29,6 +31,7 @@ function callOf(operation: EndpointName, body: object): Call {
       imageTokens: 1024,
       prices: [],
       targets: [target],
+      fallback: null,
     },
     askedModel: 'tinychat',
     choices: 1,
@@ -36,7 +39,9 @@ function callOf(operation: EndpointName, body: object): Call {
     stream: true,
     includeUsage: false,
     buildBody: () => Buffer.from(JSON.stringify({ model: 'tinychat', ...body })),
-    record: { backend: null, attempts: 0, firstContentAt: null, usage: null, fault: null },
+    caller: { account: 'a', tier: 'free', priority: 0, queueWaitMs: 0, deadlineMs: Number.POSITIVE_INFINITY },
+    prefixKey: () => null,
+    record: { backend: null, model: null, attempts: 0, tries: [], firstContentAt: null, usage: null, fault: null },
   }
 }
 
@@ -45,7 +50,11 @@ const chatCall = callOf('chat', { messages, max_tokens: 5 })
 async function countingBackend(t: TestContext, engine: EngineName, behaviour: Behaviour) {
   const server = await startScriptedBackend(t, behaviour)
   const url = `${server.url}/below`
-  const backend = new Backend('main', { url, engine, discover: false, timeouts, apiKey: 'key' })
+  const backend = new Backend(
+    'main',
+    { url, engine, discover: false, drain: false, timeouts, breaker, apiKey: 'key' },
+    silent,
+  )
   onEnd(t, () => backend.close())
   const count = (call: Call, signal = stays) => backend.countPrompt(call, target, signal)
   return { server, count }

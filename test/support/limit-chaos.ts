@@ -59,7 +59,7 @@ export async function startChaosWorld(t: TestContext, options: ChaosOptions): Pr
   const file = join(makeTempDir(t), 'weir.yaml')
   const config = {
     tiers,
-    backends: { main: { url: backend.url, engine: 'llama-server' } },
+    backends: { main: { url: backend.url, engine: 'llama-server', slots: 1000 } },
     models: { tinychat: { endpoints: ['embeddings'], targets: [{ backend: 'main' }] } },
   }
   await writeFile(file, JSON.stringify(config))

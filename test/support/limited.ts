@@ -70,7 +70,7 @@ export async function startLimited(t: TestContext, options: LimitedOptions): Pro
   const backend = await startScriptedBackend(t, behaviour)
   const yaml = JSON.stringify({
     tiers,
-    backends: { main: { url: backend.url, engine: 'llama-server' } },
+    backends: { main: { url: backend.url, engine: 'llama-server', slots: 1000 } },
     models: {
       tinychat: { endpoints: ['chat', 'completions', 'embeddings'], targets: [{ backend: 'main' }], ...model },
     },

@@ -144,7 +144,7 @@ async function writeConfig(t: TestContext, tiers: ReplicasOptions['tiers'], back
   const file = join(folder, 'weir.yaml')
   const config = {
     tiers,
-    backends: { main: { url: backendUrl, engine: 'llama-server' } },
+    backends: { main: { url: backendUrl, engine: 'llama-server', slots: 1000 } },
     models: { tinychat: { endpoints: ['chat', 'embeddings'], targets: [{ backend: 'main' }] } },
   }
   await writeFile(file, JSON.stringify(config))

@@ -89,9 +89,7 @@ export const ModelSchema = Type.Object(
       description: 'The most one answer may have; also sent when the caller gives no bound.',
     }),
     targets: Type.Array(TargetSchema, { minItems: 1, description: 'Where it runs.' }),
-    fallback: Type.Optional(
-      Type.String({ description: 'The model that answers when no target of this one can.', pending: 'routing' }),
-    ),
+    fallback: Type.Optional(Type.String({ description: 'The model that answers when no target of this one can.' })),
     promptCache: Type.Unsafe<'shared' | 'account'>(
       Type.String({
         enum: ['shared', 'account'],

@@ -6,6 +6,7 @@ import { type Static, Type } from '../typebox.ts'
 import { BackendSchema } from './backends.ts'
 import { IssuerSchema } from './issuers.ts'
 import { ModelSchema, modelNameForm, modelNamePattern } from './models.ts'
+import { RoutingSchema } from './routing.ts'
 import { TierSchema } from './tiers.ts'
 import { ByteSizeSchema, DurationSchema, PathSchema, SecretSchema } from './units.ts'
 
@@ -85,6 +86,10 @@ const ServerSchema = Type.Object(
     clientStall: DurationSchema({
       description: 'How long a caller may leave what was written to it unread.',
       default: '30s',
+    }),
+    watchConfig: Type.Boolean({
+      default: true,
+      description: 'Take on changes of weir.yaml by itself, without a signal or a call.',
     }),
     grace: DurationSchema({ description: 'From SIGTERM to exit.', default: '30s', 'x-weir-least': '0s' }),
     urlImages: Type.Boolean({
@@ -204,6 +209,7 @@ export const ConfigFileSchema = Type.Object(
     auth: AuthSchema,
     log: LogSchema,
     engine: EngineSchema,
+    routing: RoutingSchema,
     backends: Type.Record(Type.String({ pattern: namePattern }), BackendSchema, {
       additionalProperties: false,
       'x-weir-form': nameForm,
