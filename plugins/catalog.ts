@@ -1,6 +1,7 @@
 import fp from 'fastify-plugin'
 import type { Config } from '../src/config.ts'
 import { buildCatalog, type Catalog, type Discovered, type Model, type Target } from '../src/domain/catalog.ts'
+import { buildExperiment } from '../src/domain/experiment.ts'
 import { parsePrice } from '../src/domain/price.ts'
 import type { EndpointName } from '../src/schemas/config/models.ts'
 
@@ -55,6 +56,7 @@ const defaultEndpoints: readonly EndpointName[] = ['chat', 'completions']
 
 function configuredModel(id: string, model: Config['models'][string], created: number): Model {
   const endpoints = model.endpoints ?? defaultEndpoints
+  const experiment = model.experiment === undefined ? null : buildExperiment(model.experiment, model.targets)
   return {
     id,
     aliases: model.aliases,
@@ -71,7 +73,9 @@ function configuredModel(id: string, model: Config['models'][string], created: n
         model: target.model ?? id,
         weight: target.weight,
         endpoints: new Set(target.endpoints ?? endpoints),
+        ...(target.arm === undefined ? {} : { arm: target.arm }),
       }
     }),
+    ...(experiment === null ? {} : { experiment }),
   }
 }

@@ -1,6 +1,8 @@
 import type { FastifyInstance } from 'fastify'
 import fastifyMetrics from 'fastify-metrics'
 import fp from 'fastify-plugin'
+import type { ArmCall } from '../src/domain/arm-tally.ts'
+import type { Assignment } from '../src/domain/experiment.ts'
 import type { Usage } from '../src/domain/usage.ts'
 
 declare module 'fastify' {
@@ -19,6 +21,8 @@ export interface Meters {
     readonly usage: Usage | null
   }): void
   readonly limits: LimitMeters
+  /** One request that an arm of an experiment has answered. Their names are of the configuration, so labels are bounded. */
+  observeArm(assignment: Pick<Assignment, 'experiment' | 'arm'>, call: ArmCall): void
   /** One request that the flood guard refused, by what its address has used up. */
   observeFloodDenial(reason: 'requests' | 'failures'): void
   /** Everything, in Prometheus' text format. */
@@ -91,6 +95,7 @@ export default fp(
         tokens.inc({ operation, kind: 'output' }, usage.outputTokens)
       },
       limits: buildLimitMeters(app.metrics.client),
+      observeArm: buildArmMeter(app.metrics.client),
       observeFloodDenial: reason => floodDenials.inc({ reason }),
       expose: async () => ({ contentType: register.contentType, text: await register.metrics() }),
     })
@@ -147,5 +152,32 @@ function buildLimitMeters({ Counter, Gauge, Histogram }: FastifyInstance['metric
       backlog.set(waiting)
       dropped.set(total)
     },
+  }
+}
+
+function buildArmMeter({ Counter, Histogram }: FastifyInstance['metrics']['client']): Meters['observeArm'] {
+  const requests = new Counter({
+    name: 'weir_experiment_requests_total',
+    help: 'Requests counted in experiments, by arm and outcome.',
+    labelNames: ['experiment', 'arm', 'outcome'],
+  })
+  const tokens = new Counter({
+    name: 'weir_experiment_tokens_total',
+    help: 'Tokens of requests counted in experiments, by arm.',
+    labelNames: ['experiment', 'arm', 'kind'],
+  })
+  const firstToken = new Histogram({
+    name: 'weir_experiment_time_to_first_token_seconds',
+    help: 'From the first byte of a request counted in an experiment to the first content of its answer.',
+    labelNames: ['experiment', 'arm'],
+    buckets,
+  })
+  return ({ experiment, arm }, { hasFailed, firstTokenMs, usage }) => {
+    const labels = { experiment, arm }
+    requests.inc({ ...labels, outcome: hasFailed ? 'error' : 'ok' })
+    if (firstTokenMs !== null) firstToken.observe(labels, firstTokenMs / 1000)
+    if (usage === null) return
+    tokens.inc({ ...labels, kind: 'input' }, usage.inputTokens)
+    tokens.inc({ ...labels, kind: 'output' }, usage.outputTokens)
   }
 }

@@ -1,10 +1,12 @@
 /**
  * What is done once a request is over, exactly once, on the 'close' of its reply's socket: the only event that also comes
- * when the caller leaves in mid-stream. Today it writes the log line and observes the metrics.
+ * when the caller leaves in mid-stream. Today it writes the log line and observes the metrics and the
+ * experiment that the request is part of.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import type { CallRecord } from '../src/backend/call.ts'
+import { armCallOf } from '../src/experiments/arm-call.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -51,12 +53,15 @@ export const processingMs = (request: FastifyRequest): string =>
 
 function record(request: FastifyRequest, reply: FastifyReply): void {
   // What Fastify refused before it looked for a route has none of what plugins put on requests.
-  const { call = null, principal = null, model = null } = request
+  const { call = null, principal = null, model = null, assignment = null } = request
   const operation = request.routeOptions.config.operation ?? 'other'
   const status = reply.raw.headersSent ? reply.raw.statusCode : 499
   const durationMs = performance.now() - request.startedAt
   const firstTokenMs = call?.firstContentAt == null ? null : call.firstContentAt - request.startedAt
   request.server.meters.observeRequest({ operation, status, durationMs, firstTokenMs, usage: call?.usage ?? null })
+  if (assignment?.isCounted) {
+    request.server.experiments.observe(assignment, armCallOf(assignment, call, { status, firstTokenMs }))
+  }
   const asked = request.headers['x-request-id']
   request.log.info(
     {
@@ -66,6 +71,7 @@ function record(request: FastifyRequest, reply: FastifyReply): void {
       ...(typeof asked === 'string' && clientRequestId.test(asked) ? { clientRequestId: asked } : {}),
       ...(principal === null ? {} : { account: principal.accountName, key: principal.keyId ?? 'admin' }),
       ...(model === null ? {} : { model: model.model.id }),
+      ...(assignment === null ? {} : { experiment: assignment.experiment, arm: assignment.arm }),
       ...(call === null ? {} : callFields(call, reply.raw.writableFinished)),
       ...(firstTokenMs === null ? {} : { firstTokenMs: Math.round(firstTokenMs * 100) / 100 }),
     },

@@ -11,6 +11,7 @@ import cors from '../plugins/cors.ts'
 import drain from '../plugins/drain.ts'
 import engine from '../plugins/engine.ts'
 import errors, { answerClientError, answerFrameworkError } from '../plugins/errors.ts'
+import experiments from '../plugins/experiments.ts'
 import floodGuard from '../plugins/flood-guard.ts'
 import internalListener, { internalListenerStrategy } from '../plugins/internal-listener.ts'
 import jwt from '../plugins/jwt.ts'
@@ -88,6 +89,7 @@ export async function buildApp({ config, log, readiness, version }: AppOptions):
   await app.register(auth, { config, peppers })
   await app.register(permissions)
   await app.register(limits, { config })
+  await app.register(experiments)
   await app.register(backends, { backends: config.backends, times: streamTimes(config) })
   await app.register(control, { config })
 

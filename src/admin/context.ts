@@ -15,13 +15,13 @@ export interface OperationsContext {
   readonly sql: Sql
   readonly peppers: Peppers
   readonly tiers: Config['tiers']
-  /** Told when a key or an account has changed, so that whoever remembers it can forget it. */
+  /** Told when a record has changed, so that whoever remembers it can forget it. */
   readonly announceChange: (change: Change) => void
 }
 
 /** Makes a change and tells of it, also where nobody knows whether it was made: its statement may still take effect. */
 export async function announced(
-  { announceChange }: OperationsContext,
+  { announceChange }: Pick<OperationsContext, 'announceChange'>,
   change: Change,
   outcome: Promise<ChangeOutcome>,
 ): Promise<ChangeOutcome> {

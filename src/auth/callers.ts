@@ -71,8 +71,15 @@ export class Callers {
   }
 
   forget({ kind, id }: Change): void {
-    if (kind === 'key') this.#keys.forget(id)
-    else for (const records of [this.#keys, this.#identities]) records.forgetGroup(id)
+    switch (kind) {
+      case 'key':
+        this.#keys.forget(id)
+        return
+      case 'account':
+        for (const records of [this.#keys, this.#identities]) records.forgetGroup(id)
+        return
+      case 'experiment':
+    }
   }
 
   /** Changes may have been missed: what is remembered only counts while the database cannot say. */

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs'
 import type { ConfigFile } from '../schemas/config/root.ts'
 import { checkBackends, checkServer, checkStores } from './addresses.ts'
+import { checkExperiments } from './experiments.ts'
 import { collectInto, type Findings } from './findings.ts'
 import { checkIssuers } from './issuers.ts'
 import { checkModels } from './models.ts'
@@ -34,6 +35,7 @@ export function checkReferences(resolved: Record<string, unknown>, run: Resoluti
   checkIssuers(draft, findings)
   checkBackends(draft, findings)
   checkModels(draft, findings)
+  checkExperiments(draft, findings)
   checkPrices(draft, findings)
   checkTierLimits(draft, findings)
   checkEngine(draft, findings)

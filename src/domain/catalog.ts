@@ -1,4 +1,5 @@
 import type { EndpointName } from '../schemas/config/models.ts'
+import type { Experiment } from './experiment.ts'
 import type { Price } from './price.ts'
 
 /** A model on one backend. */
@@ -8,6 +9,8 @@ export interface Target {
   readonly model: string
   readonly weight: number
   readonly endpoints: ReadonlySet<EndpointName>
+  /** Which arm of the model's experiment it is; absent where the model has none. */
+  readonly arm?: string
 }
 
 /** A model as callers name it. */
@@ -25,6 +28,8 @@ export interface Model {
   /** In the order of their days; none where its use costs nothing. */
   readonly prices: readonly Price[]
   readonly targets: readonly Target[]
+  /** Compares its targets; absent where they are all the same to callers. */
+  readonly experiment?: Experiment
 }
 
 /** What one backend was found to offer. */

@@ -87,6 +87,9 @@ test('every operation has a name, a tag, a summary, its errors and, where it nee
       'post /auth/token: createToken',
       'get /admin/tiers: listTiers',
       'get /admin/tiers/{name}: retrieveTier',
+      'get /admin/experiments: listExperiments',
+      'get /admin/experiments/{name}: retrieveExperiment',
+      'patch /admin/experiments/{name}: updateExperiment',
       'get /admin/accounts: listAccounts',
       'post /admin/accounts: createAccount',
       'get /admin/accounts/{id}: retrieveAccount',
@@ -204,7 +207,7 @@ test('every request has examples, and they are what the schemas ask for', async 
       }
     }
   }
-  assert.equal(count, 13)
+  assert.equal(count, 15)
 })
 
 test('every route is in the document, but for pages and what only spells another route', async t => {

@@ -26,6 +26,7 @@ export function conform(what: string, checks: Readonly<Record<string, (sql: Sql)
 async function empty(sql: Sql): Promise<void> {
   await sql`delete from api_keys`
   await sql`delete from account_identities`
+  await sql`delete from experiment_states`
   await sql`delete from accounts where id <> ${defaultAccount.id}`
   await sql`update accounts set status = 'active', limits = '{}'`
 }

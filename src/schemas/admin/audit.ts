@@ -8,7 +8,7 @@ import { pageFields } from './list.ts'
 const actorKinds = ['admin-key', 'key', 'jwt', 'command', 'system'] as const
 export type ActorKind = (typeof actorKinds)[number]
 
-const targetKinds = ['account', 'key'] as const
+const targetKinds = ['account', 'key', 'experiment'] as const
 export type TargetKind = (typeof targetKinds)[number]
 
 const actions = [
@@ -19,6 +19,7 @@ const actions = [
   'key.update',
   'key.rotate',
   'key.revoke',
+  'experiment.update',
 ] as const
 export type AuditAction = (typeof actions)[number]
 

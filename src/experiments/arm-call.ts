@@ -1,0 +1,33 @@
+import type { CallRecord } from '../backend/call.ts'
+import type { FaultKind } from '../backend/fault.ts'
+import type { ArmCall } from '../domain/arm-tally.ts'
+import type { Assignment } from '../domain/experiment.ts'
+
+/** What would have come of any arm: the caller's doing, or ours. */
+const nobodysFault: ReadonlySet<FaultKind> = new Set(['client', 'context', 'client-gone', 'client-stall', 'shutdown'])
+
+interface Ending {
+  readonly status: number
+  readonly firstTokenMs: number | null
+}
+
+/** What an experiment keeps of a request that is over. */
+export function armCallOf(
+  { participant }: Assignment,
+  record: CallRecord | null,
+  { status, firstTokenMs }: Ending,
+): ArmCall {
+  const { fault = null, usage = null } = record ?? {}
+  // A call that never got to a backend is refused without a fault.
+  const hasFailed = fault === null ? status >= 500 : !nobodysFault.has(fault.kind)
+  return { participant, hasFailed, firstTokenMs, interTokenMs: interTokenMsOf(record), usage }
+}
+
+/** Between the tokens of a whole answer, all of its choices together. */
+function interTokenMsOf(record: CallRecord | null): number | null {
+  if (record === null || record.fault !== null) return null
+  const { firstContentAt, dispatch, usage } = record
+  const endedAt = dispatch?.endedAt ?? null
+  const tokens = usage?.outputTokens ?? dispatch?.pieces ?? 0
+  return firstContentAt === null || endedAt === null || tokens < 2 ? null : (endedAt - firstContentAt) / (tokens - 1)
+}
