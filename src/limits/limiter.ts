@@ -51,7 +51,7 @@ export interface LimiterEvents {
   readonly onRoundTrip: (durationMs: number) => void
   /** What Redis has still to be told, and what was given up so far. */
   readonly onBacklog: (waiting: number, dropped: number) => void
-  /** Redis is silent and may be away, or answers after it was; not told of where the mode changes. */
+  /** Redis is silent and may be away; or it answers after it was, or nobody waits for it any more. */
   readonly onSuspicion: (isSuspected: boolean) => void
   /** Redis answers, and not what it should: said now and then while it lasts. */
   readonly onTrouble: (reason: string) => void

@@ -12,7 +12,7 @@ export interface LocalChargesOptions {
   readonly backlog: Backlog
   readonly breaker: Breaker
   /** All that is held. */
-  readonly open: Renewals<SharedHold>
+  readonly renewals: Renewals<SharedHold>
 }
 
 const chargesAtOnce = 100
@@ -38,9 +38,9 @@ export class LocalCharges {
   }
 
   #charge(callers: number): readonly Promise<void>[] {
-    const { store, local, backlog, open } = this.#options
+    const { store, local, backlog, renewals } = this.#options
     // First, so that what is held is not charged as well.
-    for (const hold of open.open) if (hold.place === 'local') hold.move()
+    for (const hold of renewals.open) if (hold.place === 'local') hold.move()
     return local.takeUse(callers).map(async ({ set, amounts }) => {
       if (!amounts.some(amount => amount > 0)) return
       const id = `local-${randomUUID()}`

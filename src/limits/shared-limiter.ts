@@ -37,13 +37,13 @@ const ticksPerBeat = 4
 const firstContactMs = 500
 /** For whoever only wants to know. */
 const lookPatienceMs = 50
-const msBetweenTroubles = 10_000
+const betweenTroublesMs = 10_000
 /** For the last settlements when the process ends. */
 const closeTimeoutMs = 1000
 
 /**
- * Counts in Redis, together with all replicas. Where Redis does not answer, a request waits for one command's timeout at
- * the most and is then admitted by this replica's part of the limits; after a few such nobody waits any more. When Redis is
+ * Counts in Redis, together with all replicas, and where that is silent as SharedReservations says. Once it is lost, or has
+ * failed a few times in a row, requests are admitted by this replica's part of the limits, and nobody waits. When Redis is
  * back it is told what was used meanwhile, before anything else is asked of it.
  */
 export class SharedLimiter implements Limiter {
@@ -87,7 +87,7 @@ export class SharedLimiter implements Limiter {
       local: this.#local,
       backlog: this.#backlog,
       breaker: this.#breaker,
-      open: this.#renewals,
+      renewals: this.#renewals,
     })
     this.#reservations = new SharedReservations({
       store: this.#store,
@@ -143,8 +143,15 @@ export class SharedLimiter implements Limiter {
   async look(set: LimitSet): Promise<Look> {
     const states = this.#breaker.isOpen ? null : await this.#lookShared(set)
     if (states !== null) return { set, states, isLocal: false }
+    if (!this.#breaker.isOpen) return { set, states: this.#lastKnown(set), isLocal: true }
     const part = this.#partOf(set)
     return { set: part, states: this.#local.look(part), isLocal: true }
+  }
+
+  /** Without beginning this replica's part, which is to begin with what is known when it is needed. */
+  #lastKnown(set: LimitSet): readonly LimitState[] {
+    const used = this.#known.usedNow(set, performance.now())
+    return set.limits.map((_, index) => ({ used: used?.[index] ?? 0, waitUs: 0 }))
   }
 
   async #lookShared(set: LimitSet): Promise<readonly LimitState[] | null> {
@@ -215,7 +222,7 @@ export class SharedLimiter implements Limiter {
 
   #trouble(reason: string): void {
     const nowMs = performance.now()
-    if (nowMs - this.#troubledMs < msBetweenTroubles) return
+    if (nowMs - this.#troubledMs < betweenTroublesMs) return
     this.#troubledMs = nowMs
     this.#events.onTrouble(reason)
   }
@@ -240,7 +247,8 @@ export class SharedLimiter implements Limiter {
   }
 
   async #probeLimits(): Promise<void> {
-    const verdict = await this.#store.reserve(randomUUID(), probedSet, [1, 1, 1])
-    if (verdict.kind === 'admitted') await this.#store.settle(verdict.reservation, [0, 0, 0])
+    const each = (amount: number) => probedSet.limits.map(() => amount)
+    const verdict = await this.#store.reserve(randomUUID(), probedSet, each(1))
+    if (verdict.kind === 'admitted') await this.#store.settle(verdict.reservation, each(0))
   }
 }

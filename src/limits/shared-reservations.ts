@@ -53,7 +53,7 @@ export class SharedReservations {
       },
       onTrust: () => {
         this.#headroom.clear()
-        if (!options.breaker.isOpen) options.events.onSuspicion(false)
+        options.events.onSuspicion(false)
       },
       onLost: () => options.breaker.open(`Redis has not answered for ${lostMs} ms`),
     })
@@ -103,7 +103,7 @@ export class SharedReservations {
     return this.#headroom.add(set, amounts)
   }
 
-  /** `asked`: all that its caller has asked for, up to this. */
+  /** `asked`: all that has been asked for of these limits, up to this. */
   #promise(inquiry: Inquiry, asked: readonly number[]): void {
     const { resolve } = inquiry
     const { id, set, amounts, failsClosed } = inquiry.request

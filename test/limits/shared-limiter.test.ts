@@ -70,6 +70,32 @@ test('whoever only looks does not wait for a silent Redis', async t => {
   deepEqual([isLocal, states[0]?.used, one.reasons], [true, 7, []])
 })
 
+test('a look at a silent Redis is not what this replica’s part begins with later', async t => {
+  const { makeLimiter } = await startSharedWorld(t)
+  const one = await makeLimiter()
+  const set = limitSet([total(100)])
+  await one.admit(set, [7])
+  one.proxy.latency(100, 0, 'to-client')
+  equal((await one.limiter.look(set)).isLocal, true)
+  await one.mend()
+  await one.admit(set, [10])
+  await one.cut()
+  deepEqual((await one.admit(set, [1])).states, [{ used: 18, waitUs: 0 }])
+})
+
+test('a suspicion ends with the outage that it began', async t => {
+  const { makeLimiter } = await startSharedWorld(t)
+  const one = await makeLimiter()
+  const set = limitSet([total(100)])
+  await one.admit(set, [1])
+  one.proxy.blackhole()
+  await one.admit(set, [1])
+  await one.becomes('local')
+  await one.heal()
+  await eventually('the suspicion to be over', () => one.suspicions.at(-1) === false)
+  deepEqual(one.suspicions, [true, false])
+})
+
 test('what is wrong with the counts of one account is that account’s trouble', async t => {
   const { makeLimiter, direct } = await startSharedWorld(t)
   const one = await makeLimiter()

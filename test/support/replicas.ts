@@ -49,6 +49,8 @@ export interface Replicas {
   limits(replica: number, key: string): Promise<LimitsSeen>
   /** Whether each replica counts for itself, by its metric. */
   alone(): Promise<readonly boolean[]>
+  /** Whether no request of a replica waits for Redis any more, who is near a limit apart: it is alone, or suspects Redis. */
+  waitsForNobody(): Promise<readonly boolean[]>
   /** Waits until all replicas count together, or each for itself. */
   becomes(counted: LimitsSeen['counted'], withinMs?: number): Promise<void>
 }
@@ -106,6 +108,7 @@ export async function startReplicas(t: TestContext, options: ReplicasOptions): P
     askRedis: question => askRedis(redis.url, question),
     ...calls,
     alone: () => Promise.all(gateways.map(isAlone)),
+    waitsForNobody: () => Promise.all(gateways.map(async it => (await isSuspecting(it)) || (await isAlone(it)))),
     async becomes(counted, withinMs = 5000) {
       const wanted = counted === 'alone'
       const haveAll = async () => (await Promise.all(gateways.map(isAlone))).every(alone => alone === wanted)
@@ -210,9 +213,13 @@ const countReplicas = async (url: string, count: number) =>
   (await askRedis(url, client => client.zcard('weir:replicas'))) === count
 
 /** By its metric. */
-async function isAlone({ url }: GatewayProcess): Promise<boolean> {
+const isAlone = (gateway: GatewayProcess) => readFlag(gateway, 'weir_limit_local_mode')
+
+const isSuspecting = (gateway: GatewayProcess) => readFlag(gateway, 'weir_limit_redis_suspected')
+
+async function readFlag({ url }: GatewayProcess, name: string): Promise<boolean> {
   const text = await (await boundedFetch(`${url}/metrics`, { headers: { connection: 'close' } })).text()
-  const value = /^weir_limit_local_mode (\d)$/m.exec(text)?.[1]
+  const value = new RegExp(`^${name} (\\d)$`, 'm').exec(text)?.[1]
   assert.ok(value !== undefined, 'there is a metric for it')
   return value === '1'
 }

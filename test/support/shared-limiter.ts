@@ -25,6 +25,8 @@ export interface Watched {
   readonly reasons: readonly string[]
   /** What else was wrong. */
   readonly troubles: readonly string[]
+  /** Each change of whether it was suspected. */
+  readonly suspicions: readonly boolean[]
   /** Asks for this; what is not given of the request is new. */
   ask(set: LimitSet, amounts: readonly number[], more?: Partial<Request>): Decision | Promise<Decision>
   /** Fails where it is not admitted. */
@@ -104,13 +106,14 @@ async function makeLimiter(
   const ticks = createInbox<{ atMs: number; waiting: number }>('tick')
   const reasons: string[] = []
   const troubles: string[] = []
+  const suspicions: boolean[] = []
   const limiter = new SharedLimiter({
     client: wrap(client),
     assumedReplicas,
     events: {
       onRoundTrip: () => undefined,
       onBacklog: waiting => ticks.put({ atMs: performance.now(), waiting }),
-      onSuspicion: () => undefined,
+      onSuspicion: isSuspected => suspicions.push(isSuspected),
       onTrouble: reason => troubles.push(reason),
       onModeChange: (isLocal, reason) => {
         if (reason !== null) reasons.push(reason)
@@ -139,6 +142,7 @@ async function makeLimiter(
     proxy,
     reasons,
     troubles,
+    suspicions,
     ask,
     becomes,
     async admit(set, amounts) {

@@ -76,6 +76,7 @@ async function assertFewWait(world: Replicas, key: string): Promise<void> {
   const waited = durations.filter(ms => ms >= maxWaitMs - 20)
   assert.ok(waited.length >= 1 && waited.length <= maxFailures, `they took ${rounded} ms`)
   assert.ok(Math.max(...durations) <= maxWaitMs + 25, `they took ${rounded} ms`)
+  assert.deepEqual(await world.waitsForNobody(), [true])
   await world.becomes('alone', 500)
 }
 
