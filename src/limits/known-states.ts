@@ -100,6 +100,12 @@ export class KnownStates {
     if (isFreed) this.#known.set(fingerprint, { ...known, denied: null })
   }
 
+  /** For whoever only wants to know: what is known to be used, nothing where that is nothing. */
+  lastStates(set: LimitSet, nowMs: number): readonly LimitState[] {
+    const used = this.usedNow(set, nowMs)
+    return set.limits.map((_, index) => ({ used: used?.[index] ?? 0, waitUs: 0 }))
+  }
+
   /**
    * What of each limit was used, as far as is known, less what has been refilled since; null for a caller never seen, or not
    * for so long.

@@ -143,15 +143,10 @@ export class SharedLimiter implements Limiter {
   async look(set: LimitSet): Promise<Look> {
     const states = this.#breaker.isOpen ? null : await this.#lookShared(set)
     if (states !== null) return { set, states, isLocal: false }
-    if (!this.#breaker.isOpen) return { set, states: this.#lastKnown(set), isLocal: true }
+    // Its part is to begin with what is known when it is needed, so not now.
+    if (!this.#breaker.isOpen) return { set, states: this.#known.lastStates(set, performance.now()), isLocal: true }
     const part = this.#partOf(set)
     return { set: part, states: this.#local.look(part), isLocal: true }
-  }
-
-  /** Without beginning this replica's part, which is to begin with what is known when it is needed. */
-  #lastKnown(set: LimitSet): readonly LimitState[] {
-    const used = this.#known.usedNow(set, performance.now())
-    return set.limits.map((_, index) => ({ used: used?.[index] ?? 0, waitUs: 0 }))
   }
 
   async #lookShared(set: LimitSet): Promise<readonly LimitState[] | null> {
