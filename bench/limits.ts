@@ -42,7 +42,7 @@ async function run(store: LimitStore, count: number, { keeps, prefix }: { keeps:
       const set = sets[number % sets.length]
       if (set === undefined) return
       const verdict = await store.reserve(`${prefix}-7000-8000-${String(number).padStart(12, '0')}`, set, [1, 900, 1])
-      if (verdict.kind === 'denied') throw new Error(`denied: ${JSON.stringify(verdict.states)}`)
+      if (verdict.kind !== 'admitted') throw new Error(JSON.stringify(verdict))
       if (!keeps) await store.settle(verdict.reservation, [1, 350, 1])
     }
   }

@@ -12,10 +12,11 @@ import type { ScopeName } from '../src/schemas/config/tiers.ts'
 import { findIdentity, findKey, findOrProvision } from '../src/store/callers.ts'
 import { DatabaseUnavailableError } from '../src/store/deadline.ts'
 import { LastUsed } from '../src/store/last-used.ts'
+import { getConfiguration } from './configuration.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** An onRequest hook: sets request.principal, or answers 401, or 503 while credentials cannot be checked. */
+    /** An onRequest hook: sets request.principal and request.configuration, or answers 401, or 503 while credentials cannot be checked. */
     readonly authenticate: onRequestHookHandler
     /** An onRequest hook for after authenticate: 403 unless the principal has the scope. */
     readonly requireScope: (scope: ScopeName) => onRequestHookHandler
@@ -29,7 +30,7 @@ declare module 'fastify' {
 }
 
 interface AuthOptions {
-  readonly config: Pick<Config, 'auth' | 'tiers'>
+  readonly config: Pick<Config, 'auth'>
   readonly peppers: Peppers
 }
 
@@ -50,7 +51,7 @@ export function getPrincipal(request: FastifyRequest): Principal {
 }
 
 /** The look-ups, each with an end to its wait and none while the database is known to be away. */
-function buildCallers(app: FastifyInstance, { auth, tiers }: AuthOptions['config']): Callers {
+function buildCallers(app: FastifyInstance, { auth }: AuthOptions['config']): Callers {
   async function ask<Answer>(question: () => Promise<Answer>): Promise<Answer> {
     if (app.database.state !== 'ready') throw new DatabaseUnavailableError(`the database is ${app.database.state}`)
     try {
@@ -67,7 +68,7 @@ function buildCallers(app: FastifyInstance, { auth, tiers }: AuthOptions['config
   )
   const callers = new Callers({
     ttlMs: auth.keyCacheTtlMs,
-    tiers,
+    tiers: () => app.configuration.current.tiers,
     findKey: publicId => ask(() => findKey(app.sql, publicId, lookupTimeoutMs)),
     findIdentity: (identity, requestId) => {
       const tier = provisionTiers.get(identity.issuer)
@@ -83,19 +84,27 @@ function buildCallers(app: FastifyInstance, { auth, tiers }: AuthOptions['config
 }
 
 /** A known caller costs one hash and two look-ups, and waits for nothing. */
-function buildAuthenticate(authenticator: Authenticator, lastUsed: LastUsed): onRequestHookHandler {
+function buildAuthenticate(
+  app: FastifyInstance,
+  authenticator: Authenticator,
+  lastUsed: LastUsed,
+): onRequestHookHandler {
   function settle(request: FastifyRequest, principal: Principal | null, done: HookHandlerDoneFunction): void {
+    request.server.meters.observeAuthentication(principal === null ? 'invalid' : 'ok')
     if (principal === null) {
       done(new WeirError('invalidApiKey', invalidKey))
       return
     }
     request.principal = principal
+    // In the same turn, so that both are of one configuration: the principal's scopes and limits are of its tiers.
+    request.configuration = app.configuration.current
     if (principal.keyId !== null) lastUsed.note(principal.keyId, Date.now())
     done()
   }
   return function authenticate(request, _reply, done) {
     const credential = findCredential(request.raw)
     if (credential.kind !== 'presented') {
+      request.server.meters.observeAuthentication(credential.kind === 'none' ? 'missing' : 'invalid')
       done(new WeirError('invalidApiKey', credential.kind === 'none' ? missingKey : invalidKey))
       return
     }
@@ -108,6 +117,9 @@ function buildAuthenticate(authenticator: Authenticator, lastUsed: LastUsed): on
       principal => settle(request, principal, done),
       cause => {
         const known = cause instanceof WeirError
+        request.server.meters.observeAuthentication(
+          known && cause.kind !== 'authUnavailable' ? 'invalid' : 'unavailable',
+        )
         done(known ? cause : new WeirError('authUnavailable', cannotCheck, { retryAfterMs, cause }))
       },
     )
@@ -117,7 +129,7 @@ function buildAuthenticate(authenticator: Authenticator, lastUsed: LastUsed): on
 /** Throws at boot when the admin key is too short. */
 export default fp<AuthOptions>(
   async (app, { config, peppers }) => {
-    const { auth, tiers } = config
+    const { auth } = config
     const isReachable = () => app.database.state === 'ready'
     const lastUsed = new LastUsed({ sql: app.sql, log: app.log, intervalMs: lastUsedIntervalMs, isReachable })
     const authenticator = new Authenticator({
@@ -128,14 +140,17 @@ export default fp<AuthOptions>(
     })
     app.decorate('peppers', peppers)
     app.decorateRequest('principal', null)
-    app.decorate('authenticate', buildAuthenticate(authenticator, lastUsed))
+    app.decorate('authenticate', buildAuthenticate(app, authenticator, lastUsed))
     app.decorate('requireScope', scope => (request, _reply, done) => {
       const principal = getPrincipal(request)
       if (principal.scopes.has(scope)) done()
-      else done(new WeirError('insufficientPermissions', adviseScope(scope, principal, tiers)))
+      else {
+        const { tiers } = getConfiguration(request)
+        done(new WeirError('insufficientPermissions', adviseScope(scope, principal, tiers)))
+      }
     })
     // Before the database closes, since this plugin was registered after it.
     app.addHook('onClose', () => lastUsed.stop())
   },
-  { name: 'auth', fastify: '5.x', dependencies: ['postgres', 'changes', 'jwt'] },
+  { name: 'auth', fastify: '5.x', dependencies: ['configuration', 'metrics', 'postgres', 'changes', 'jwt'] },
 )

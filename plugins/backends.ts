@@ -1,18 +1,25 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { FastifyInstance, FastifyReply } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import { Backend, type BackendConfig } from '../src/backend/backend.ts'
-import { type Call, faultContext, type Route } from '../src/backend/call.ts'
-import type { ClientStreamTimes } from '../src/backend/client-stream.ts'
+import { Admission } from '../src/backend/admission.ts'
+import type { Backend } from '../src/backend/backend.ts'
+import type { GateChange } from '../src/backend/backend-events.ts'
+import { BackendSets } from '../src/backend/backend-sets.ts'
+import { type Call, faultContext } from '../src/backend/call.ts'
 import { collectAnswer } from '../src/backend/collect-answer.ts'
-import { Fault, toStreamError, toWeirError } from '../src/backend/fault.ts'
-import { type LiveStream, streamAnswer } from '../src/backend/stream-answer.ts'
-import { type BackendState, watchBackend } from '../src/backend/watch.ts'
+import { Fault, toStreamError } from '../src/backend/fault.ts'
+import { Fleets } from '../src/backend/fleet.ts'
+import { Shadows } from '../src/backend/shadow.ts'
+import { type LiveCall, streamAnswer } from '../src/backend/stream-answer.ts'
+import { viewBackend } from '../src/backend/view.ts'
+import type { BackendState } from '../src/backend/watch.ts'
+import type { Config } from '../src/config.ts'
 import type { Json } from '../src/domain/chat-event.ts'
-import { pickTarget } from '../src/domain/picker.ts'
-import { WeirError } from '../src/errors.ts'
-import type { EmbeddedEngine } from './engine.ts'
-import { processingMs } from './usage.ts'
+import { modelOfArm } from '../src/domain/shadow.ts'
+import type { BackendView } from '../src/schemas/admin/backends.ts'
+import { getConfiguration } from './configuration.ts'
+import { waitForEngine } from './engine.ts'
+import { costTold, processingMs } from './usage.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -25,116 +32,174 @@ export interface Backends {
   stream(call: Call, reply: FastifyReply): Promise<void>
   /** The whole answer; null where the caller left. Rejects with a WeirError. */
   collect(call: Call, reply: FastifyReply): Promise<Json | null>
+  /** Sends a copy of the call to the other arm that the request is to be compared with, where there is one; see Shadows. */
+  copy(request: FastifyRequest, call: Call): void
   /**
-   * The tokens of the call's prompt, as the engine counts them that would serve it: to be asked for where only an estimate
-   * would refuse the request. Null where there is no such count within half a second; never rejects. `signal` aborts when
+   * The tokens of the call's prompt, as an engine counts them that may serve it: to be asked for where only an estimate
+   * would refuse the request, which goes by this configuration. Null where there is no such count within half a second; never rejects. `signal` aborts when
    * the caller leaves.
    */
-  countPrompt(call: Call, signal: AbortSignal): Promise<number | null>
+  countPrompt(call: Call, config: Config, signal: AbortSignal): Promise<number | null>
   /** What is known of each backend, for health. */
   states(): Readonly<Record<string, BackendState>>
+  /** What is known of each backend, for operators. */
+  views(): readonly BackendView[]
+  /** Gives this backend no new requests, or lets them in again. */
+  drain(name: string, isDrained: boolean): void
+  /** Keys what stands for the beginnings of prompts. */
+  readonly prefixSecret: string
   /** Ends what is still running, with a proper error event; for the end of the drain. */
   stopAll(): void
 }
 
 export interface BackendsOptions {
-  readonly backends: Readonly<Record<string, BackendConfig>>
-  readonly times: ClientStreamTimes
+  /** Of one call. */
+  readonly maxAttempts: number
+  /** At one backend, for a slot. */
+  readonly maxWaiting: number
+  readonly prefixSecret: string
 }
 
 /** How long the start waits for backends to say what they have. */
 const firstLookMs = 1000
-/** How long a call waits for the embedded engine's first start: a small model is there before anybody could try again. */
-const enginePatienceMs = 1000
-const leastRetryMs = 500
 
 export default fp(
-  async (app: FastifyInstance, { backends: configs, times }: BackendsOptions) => {
-    const { engine } = app
-    const all = engine?.backend ? { ...configs, [engine.backendName]: engine.backend } : configs
-    const backends = new Map(Object.entries(all).map(([name, config]) => [name, new Backend(name, config)]))
-    const watch = (backend: Backend) =>
-      watchBackend(backend, { log: app.log, onDiscovered: found => app.catalog.setDiscovered(found) })
-    const watches = [...backends.values()].filter(({ name }) => name !== engine?.backendName).map(watch)
-    let isClosing = false
-    const embedded = engine === null ? undefined : backends.get(engine.backendName)
-    // Its address is known before it is known whether it can run at all: until then it is not called up.
-    engine?.process.ready.then(
-      () => embedded === undefined || isClosing || watches.push(watch(embedded)),
-      // Whoever asks it for something is told why.
-      () => undefined,
-    )
-    const live = new Set<LiveStream>()
+  async (app: FastifyInstance, { maxAttempts, maxWaiting, prefixSecret }: BackendsOptions) => {
+    const { configuration } = app
+    const admission = new Admission({ maxWaiting, events: app.meters.admission })
+    const shadows = buildShadows(app, admission)
+    const sets = buildSets(app, admission, shadows)
+    const fleets = new Fleets({ admission, maxAttempts })
+    const fleetOf = (request: FastifyRequest) => fleets.of(sets.of(getConfiguration(request)))
+    const current = () => sets.of(configuration.current)
+    configuration.onReload(next => sets.prepare(next))
+    const live = new Set<LiveCall>()
     // So that the first caller already finds the models of backends that are up; one that is not holds nobody up.
-    await Promise.race([
-      Promise.all(watches.map(({ firstLook }) => firstLook)),
-      delay(firstLookMs, null, { ref: false }),
-    ])
+    await Promise.race([sets.firstLook(), delay(firstLookMs, null, { ref: false })])
 
     app.decorate('backends', {
       stream: async (call, reply) => {
-        const route = await chooseRoute(app, backends, call)
+        await waitForEngine(app.engine, call)
         // The caller may leave before anything is sent: then there is nobody to answer.
         if (reply.raw.destroyed) return void reply.hijack()
-        const headers = { ...plainHeaders(reply), 'openai-processing-ms': '' }
-        const streamReply = {
-          raw: reply.raw,
-          headers,
-          times,
-          onCommit: () => {
-            headers['openai-processing-ms'] = processingMs(reply.request)
-            reply.hijack()
-          },
-        }
-        await streamAnswer(call, route, streamReply, live)
-        if (!reply.sent) reply.hijack()
-        logStreamFault(call, reply)
+        await streamTo(reply, call, stream => streamAnswer(call, fleetOf(reply.request), stream, live))
       },
       collect: async (call, reply) => {
-        const route = await chooseRoute(app, backends, call)
+        await waitForEngine(app.engine, call)
         if (reply.raw.destroyed) return null
-        return collectAnswer(call, route, reply.raw, live)
+        try {
+          return await collectAnswer(call, fleetOf(reply.request), reply.raw, live)
+        } finally {
+          reply.headers(routingHeaders(reply.request, call))
+        }
       },
-      countPrompt: async (call, signal) => {
-        const { target, backend } = pickBackend(backends, call)
-        return target === undefined || backend === undefined ? null : backend.countPrompt(call, target, signal)
+      copy: (request, call) => {
+        const { assignment, model: found, startedAt } = request
+        const arm = assignment?.copyArm ?? null
+        if (assignment === null || arm === null || found === null) return
+        const { experiment, participant } = assignment
+        shadows.send({
+          call,
+          model: modelOfArm(found.model, arm),
+          fleet: fleetOf(request),
+          onOver: record => app.experiments.observeCopy({ experiment, arm, participant }, record, startedAt),
+        })
       },
-      states: () => Object.fromEntries(watches.map(({ name, state }) => [name, state])),
+      countPrompt: async (call, config, signal) => {
+        const found = fleets.of(sets.of(config)).likely(call)
+        return found === null ? null : found.backend.countPrompt(call, found.target, signal)
+      },
+      states: () => sets.states(),
+      views: () => Array.from(current().values(), backend => viewBackend(backend, sets.stateOf(backend), admission)),
+      drain: (name, isDrained) => {
+        const backend = current().get(name)
+        if (backend === undefined) return
+        backend.drain.say(isDrained)
+        admission.wake(backend)
+      },
+      prefixSecret,
       stopAll: () => {
-        for (const stream of live) stream.stop(new Fault('shutdown', 'the server is stopping'))
+        for (const call of live) call.stop(new Fault('shutdown', 'the server is stopping'))
       },
     })
-    app.addHook('onClose', async () => {
-      isClosing = true
-      for (const each of watches) each.stop()
-      await Promise.all([...backends.values()].map(backend => backend.close()))
-    })
+    // What drains are callers: copies give them their slots.
+    app.addHook('preClose', async () => shadows.close())
+    app.addHook('onClose', () => sets.close())
   },
-  { name: 'backends', dependencies: ['engine', 'catalog', 'metrics'] },
+  { name: 'backends', dependencies: ['drain', 'configuration', 'engine', 'catalog', 'metrics', 'experiments'] },
 )
 
-/** The least loaded target that takes this call, and its backend. */
-function pickBackend(backends: ReadonlyMap<string, Backend>, call: Call) {
-  const target = pickTarget(call.model.targets, call.operation, name => backends.get(name)?.inFlight ?? 0)
-  return { target, backend: target === undefined ? undefined : backends.get(target.backend) }
+function buildShadows(app: FastifyInstance, admission: Admission): Shadows {
+  const servesCallers = (name: string) =>
+    app.catalog.current.models.some(model =>
+      app.experiments.answering(model).targets.some(({ backend, weight }) => backend === name && weight > 0),
+    )
+  const onMistake = (err: unknown) => app.log.error({ err }, 'a copy of a request could not be made')
+  return new Shadows({ admission, servesCallers, onMistake })
 }
 
-/** The backend for this call and what kind of server it is. Rejects with a WeirError. */
-async function chooseRoute(app: FastifyInstance, backends: ReadonlyMap<string, Backend>, call: Call): Promise<Route> {
-  const { target, backend } = pickBackend(backends, call)
-  if (target?.backend === app.engine?.backendName) await waitForEngine(app.engine, faultContext(call).model)
-  if (target === undefined || backend === undefined)
-    throw toWeirError(new Fault('busy', 'no target takes traffic'), faultContext(call))
-  call.record.backend = backend.name
-  call.record.attempts = 1
-  try {
-    return { backend, target, engine: backend.engine ?? (await backend.getEngine()) }
-  } catch (error) {
-    if (!(error instanceof Fault)) throw error
-    call.record.fault = error
-    throw toWeirError(error, faultContext(call))
-  }
+function buildSets(app: FastifyInstance, admission: Admission, shadows: Shadows): BackendSets {
+  const { engine, configuration } = app
+  const sets: BackendSets = new BackendSets({
+    config: configuration.current,
+    own: engine?.backend ? { name: engine.backendName, config: engine.backend, ready: engine.process.ready } : null,
+    log: app.log,
+    onDiscovered: found => app.catalog.setDiscovered(found),
+    onChange: backend => admission.wake(backend),
+    onGate: (backend, change) => {
+      if (sets.isInForce(backend)) app.meters.admission.onGate(change)
+      gateChanged(app, admission, { backend, change })
+    },
+    onInForce: (set, gone) => {
+      admission.use(set.values())
+      for (const name of gone) app.meters.admission.onGone(name)
+    },
+    // Copies outlive their callers.
+    afterRunning: () => app.drain.afterRunning().then(() => shadows.afterRunning()),
+  })
+  return sets
 }
+
+/** Whoever waits for this backend learns of it; when its pause is over, the gate says so. */
+function gateChanged(
+  app: FastifyInstance,
+  admission: Admission,
+  { backend, change }: { readonly backend: Backend; readonly change: GateChange },
+): void {
+  const { state } = change
+  if (state === 'open') app.log.error(change, 'backend: breaker open')
+  else app.log.info(change, `backend: breaker ${state}`)
+  // Not within whatever has changed it.
+  setImmediate(() => admission.wake(backend))
+}
+
+type Streaming = Parameters<typeof streamAnswer>[2]
+
+/** Answers with a stream, of which the headers are written by hand once it is certain that there is one. */
+async function streamTo(reply: FastifyReply, call: Call, stream: (to: Streaming) => Promise<void>): Promise<void> {
+  const { request, raw } = reply
+  const headers = { ...plainHeaders(reply), 'openai-processing-ms': '' }
+  const onCommit = () => {
+    headers['openai-processing-ms'] = processingMs(request)
+    Object.assign(headers, routingHeaders(request, call))
+    reply.hijack()
+  }
+  try {
+    const times = streamTimes(getConfiguration(request))
+    await stream({ raw, headers, times, onCommit, cost: () => costTold(request) })
+  } finally {
+    if (!reply.sent) reply.headers(routingHeaders(request, call))
+  }
+  if (!reply.sent) reply.hijack()
+  logStreamFault(call, reply)
+}
+
+const streamTimes = ({ server }: Config) => ({
+  commitAfterMs: server.commitAfterMs,
+  heartbeatMs: server.heartbeatMs,
+  // One bound for all callers: it protects this process, not a backend.
+  stallMs: server.clientStallMs,
+})
 
 /** What ends a stream after its 200 is no answer that the error handler sees: an operator must learn of it all the same. */
 function logStreamFault(call: Call, reply: FastifyReply): void {
@@ -142,34 +207,6 @@ function logStreamFault(call: Call, reply: FastifyReply): void {
   if (fault === null) return
   const error = toStreamError(fault, faultContext(call))
   if (error.statusCode >= 500) reply.request.log.error({ err: fault }, error.message)
-}
-
-/** Throws what to do about it where the embedded engine does not run. Its own reasons name paths: those are for the log. */
-async function waitForEngine(engine: EmbeddedEngine | null, model: string): Promise<void> {
-  if (engine === null) return
-  if (engine.process.available().kind === 'starting') {
-    const ready = engine.process.ready.catch(() => undefined)
-    await Promise.race([ready, delay(enginePatienceMs, null, { ref: false })])
-  }
-  const state = engine.process.available()
-  switch (state.kind) {
-    case 'unavailable': {
-      const why = `Model '${model}' cannot run here: there is no llama.cpp package for this platform.`
-      const remedy = 'Install the optional dependencies, or configure a backend (WEIR_BACKEND_URL).'
-      throw new WeirError('overloaded', `${why} ${remedy}`, { shouldRetry: false })
-    }
-    case 'failed': {
-      const message = `Model '${model}' could not be loaded: see the server's log, or start with another --model.`
-      throw new WeirError('overloaded', message, { shouldRetry: false })
-    }
-    case 'starting':
-    case 'restarting': {
-      const retryAfterMs = Math.max(state.kind === 'restarting' ? state.retryInMs : 0, leastRetryMs)
-      throw new WeirError('overloaded', `Model '${model}' is starting. Try again shortly.`, { retryAfterMs })
-    }
-    case 'ready':
-    case 'stopped':
-  }
 }
 
 /** What plugins have put on the reply so far, for a 200 that is written by hand. */
@@ -180,3 +217,23 @@ function plainHeaders(reply: FastifyReply): Record<string, string | string[]> {
   }
   return headers
 }
+
+/**
+ * Where a request went, for those who may administer and for tiers that want it; that another model has answered is told
+ * everybody.
+ */
+function routingHeaders(request: FastifyRequest, { record, model }: Call): Record<string, string> {
+  const { principal } = request
+  const headers: Record<string, string> = {}
+  if (record.model !== null && record.model !== model) headers['x-weir-fallback'] = asHeader(record.model.id)
+  const isShown =
+    principal?.scopes.has('admin') || getConfiguration(request).tiers[principal?.tier ?? '']?.routingHeaders
+  if (!isShown || record.backend === null) return headers
+  headers['x-weir-backend'] = asHeader(record.backend)
+  headers['x-weir-attempts'] = String(record.attempts)
+  headers['x-weir-model'] = asHeader(record.tries.at(-1)?.model ?? '')
+  return headers
+}
+
+/** Names may have letters that headers have not: those are in percent, as in a URL. */
+const asHeader = (name: string): string => name.replace(/[^ -~]+/gu, letters => encodeURIComponent(letters))

@@ -7,7 +7,7 @@ import { connectRedis } from '../src/store/redis-client.ts'
 declare module 'fastify' {
   interface FastifyInstance {
     /**
-     * Says that an account or a key has been changed. When it returns nobody in this process believes any longer what it
+     * Says that an account, a key or an experiment has been changed. When it returns nobody in this process believes any longer what it
      * remembers of it; the other replicas are told through Redis, where there is one.
      */
     readonly announceChange: (change: Change) => void

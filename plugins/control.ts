@@ -5,7 +5,7 @@ import type { Config } from '../src/config.ts'
 import { type ControlServer, startControlServer } from '../src/control/server.ts'
 
 interface ControlOptions {
-  readonly config: Pick<Config, 'stores' | 'tiers'>
+  readonly config: Pick<Config, 'stores'>
 }
 
 /** Opens the control socket when the server listens, so that `weir keys …` works beside it; closes it first. */
@@ -15,8 +15,9 @@ export default fp<ControlOptions>(
     app.addHook('onListen', async () => {
       const { dataDir } = config.stores
       ensureDataDir(dataDir)
-      const { sql, peppers, announceChange } = app
-      const operations = buildOperations({ sql, peppers, announceChange, tiers: config.tiers })
+      const { sql, peppers, announceChange, configuration } = app
+      const tiers = () => configuration.current.tiers
+      const operations = buildOperations({ sql, peppers, announceChange, tiers })
       starting = startControlServer({ dataDir, operations, log: app.log })
       if ((await starting) === null) app.log.warn('another server of this data directory takes the commands')
     })
@@ -26,5 +27,5 @@ export default fp<ControlOptions>(
       await server?.close()
     })
   },
-  { name: 'control', fastify: '5.x', dependencies: ['postgres', 'auth'] },
+  { name: 'control', fastify: '5.x', dependencies: ['configuration', 'postgres', 'changes', 'auth'] },
 )

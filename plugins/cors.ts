@@ -18,6 +18,8 @@ const exposed = [
   'retry-after-ms',
   'x-should-retry',
   'x-weir-ignored-fields',
+  'x-weir-cost',
+  'x-next-cursor',
 ]
 
 /** Off unless origins are configured: an API with keys has no business in every page. */

@@ -13,6 +13,8 @@ declare module 'fastify' {
 export interface Drain {
   /** How many requests have no complete answer yet, on whichever listener. */
   readonly running: number
+  /** Fulfilled when every request that runs now has its answer, or has gone. */
+  afterRunning(): Promise<void>
   /** From now on every answer ends its connection. Closing the application begins by itself. */
   begin(): void
   /** Ends the connections of what still runs, in the middle of its answer. */
@@ -22,6 +24,12 @@ export interface Drain {
 /** How long a connection may take, once the application closes, to come up with the request it was opened for. */
 const unusedMs = 500
 
+/** Somebody waits for the end of these. */
+interface Waiting {
+  readonly left: Set<ServerResponse>
+  readonly resolve: () => void
+}
+
 /**
  * Node closes what is idle when a server closes, but not what becomes idle afterwards (a finished stream would hold the
  * exit until its keep-alive ends) and not a connection that has never asked for anything, as browsers open in advance.
@@ -30,6 +38,7 @@ export default fp(
   async (app: FastifyInstance) => {
     const running = new Set<ServerResponse>()
     const sockets = new Set<Socket>()
+    const waiting = new Set<Waiting>()
     let hasBegun = false
 
     app.server.on('connection', (socket: Socket) => {
@@ -42,6 +51,11 @@ export default fp(
       if (hasBegun) reply.header('connection', 'close')
       reply.raw.once('close', () => {
         running.delete(reply.raw)
+        for (const each of waiting) {
+          if (!each.left.delete(reply.raw) || each.left.size > 0) continue
+          waiting.delete(each)
+          each.resolve()
+        }
         if (hasBegun) socket.destroySoon()
       })
       done()
@@ -49,6 +63,12 @@ export default fp(
     app.decorate('drain', {
       get running() {
         return running.size
+      },
+      afterRunning: () => {
+        const { promise, resolve } = Promise.withResolvers<void>()
+        if (running.size === 0) resolve()
+        else waiting.add({ left: new Set(running), resolve })
+        return promise
       },
       begin: () => {
         hasBegun = true

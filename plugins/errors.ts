@@ -2,9 +2,10 @@ import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:ht
 import type { Socket } from 'node:net'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import { internalMessage } from '../src/backend/fault.ts'
 import { type ErrorName, WeirError } from '../src/errors.ts'
 import { listenerConstraint } from './internal-listener.ts'
-import { beginRequest, processingMs } from './usage.ts'
+import { beginRequest, noteError, processingMs } from './usage.ts'
 
 /** Fastify's own errors that a caller can cause, and what they are in our catalogue. */
 const fastifyErrors: Record<string, { kind: ErrorName; message: string }> = {
@@ -47,6 +48,7 @@ export default fp(
     app.setErrorHandler((error: FastifyError | WeirError, request, reply) => {
       const known = toKnownError(error)
       if (known.statusCode >= 500) request.log.error({ err: known.cause ?? error }, known.message)
+      noteError(request, known)
       return sendError(reply, known)
     })
     app.setNotFoundHandler((request, reply) => sendError(reply, notFoundError(app, request, reply)))
@@ -64,6 +66,7 @@ function findHostFault({ httpVersion, rawHeaders }: IncomingMessage): WeirError 
 
 /** Answers with this error, in OpenAI's shape and with its retry headers. */
 function sendError(reply: FastifyReply, error: WeirError): FastifyReply {
+  reply.request.error = error.kind
   return reply
     .code(error.statusCode)
     .headers(error.headers)
@@ -84,9 +87,7 @@ function toKnownError(error: FastifyError | WeirError): WeirError {
   const status = error.statusCode ?? 500
   if (status >= 400 && status < 500)
     return new WeirError('invalidRequest', 'The request is not valid HTTP for this server.', { cause: error })
-  return new WeirError('internal', 'Something went wrong on our side. The request id is in x-request-id.', {
-    cause: error,
-  })
+  return new WeirError('internal', internalMessage, { cause: error })
 }
 
 function notFoundError(app: FastifyInstance, request: FastifyRequest, reply: FastifyReply): WeirError {

@@ -18,11 +18,16 @@ declare module 'fastify' {
   }
 }
 
-export interface FloodGuardOptions {
+export interface FloodBounds {
   /** Requests of one address; 0 is no bound. */
   readonly requestsPerMinute: number
   /** Of these, answers 401, 404 and 405 that say "no such key" or "no such URL"; 0 is no bound. */
   readonly failuresPerMinute: number
+}
+
+export interface FloodGuardOptions {
+  /** As they are now; other ones hold for the windows that have begun. */
+  readonly bounds: () => FloodBounds
   /** CIDRs of the proxies that Fastify believes. */
   readonly trustedProxies: readonly string[]
   /** Another window than a minute, for tests. */
@@ -45,10 +50,9 @@ const defaultMaxAddresses = 50_000
 const uncounted: ReadonlySet<string | undefined> = new Set(['health', 'metrics'])
 
 async function floodGuard(app: FastifyInstance, options: FloodGuardOptions): Promise<void> {
-  const { requestsPerMinute, failuresPerMinute, trustedProxies } = options
-  if (requestsPerMinute === 0 && failuresPerMinute === 0) return
+  const { bounds, trustedProxies } = options
   app.decorateRequest('countedAddress', '')
-  const limitOf = (max: number): RateLimitOptions => ({
+  const limitOf = (max: () => number): RateLimitOptions => ({
     max,
     timeWindow: options.windowMs ?? 60_000,
     // Named for each: the library hands all settings on to a second limiter, but not the size of its store.
@@ -56,10 +60,10 @@ async function floodGuard(app: FastifyInstance, options: FloodGuardOptions): Pro
     keyGenerator: addressOf,
   })
   // Its hooks for routes set x-ratelimit-* headers, which are for the account's limits here: only its counters are used.
-  await app.register(rateLimit, { global: false, ...limitOf(requestsPerMinute) })
-  const countRequest = requestsPerMinute === 0 ? null : app.createRateLimit()
+  await app.register(rateLimit, { global: false, ...limitOf(() => bounds().requestsPerMinute) })
+  const countRequest = app.createRateLimit()
   // Options of its own give it a store of its own.
-  const countFailure = failuresPerMinute === 0 ? null : app.createRateLimit(limitOf(failuresPerMinute))
+  const countFailure = app.createRateLimit(limitOf(() => bounds().failuresPerMinute))
   const watchForProxies = buildProxyWatch(trustedProxies, peer => {
     const message = `${peer} looks like a proxy that is not in TRUSTED_PROXIES; all its callers count as one address`
     app.log.warn({ peer }, message)
@@ -70,24 +74,25 @@ async function floodGuard(app: FastifyInstance, options: FloodGuardOptions): Pro
   }
 
   app.addHook('onRequest', async request => {
-    if (isInternal(request)) return
+    const { requestsPerMinute, failuresPerMinute } = bounds()
+    if (isInternal(request) || (requestsPerMinute === 0 && failuresPerMinute === 0)) return
     watchForProxies(request.raw)
-    if (countRequest !== null && !uncounted.has(request.routeOptions.config.operation)) {
+    if (requestsPerMinute > 0 && !uncounted.has(request.routeOptions.config.operation)) {
       const count = await countRequest(request)
       if (!count.isAllowed && count.isExceeded) refuse('requests', count)
     }
     // Refused before the key is looked at, a right one like a wrong one: if only wrong ones were, the difference would
     // tell a guesser which is right, and guessing would go on. So a neighbour behind the same address has to wait as
     // well, but for the rest of one minute at most. Metrics that want a key are no way round this.
-    if (countFailure !== null && needsKey(request)) {
+    if (failuresPerMinute > 0 && needsKey(request)) {
       const count = await countFailure(request, { increment: false })
       if (!count.isAllowed && count.remaining === 0) refuse('failures', count)
     }
   })
-  if (countFailure === null) return
   // By the answer and not where it is decided on: so every 401 costs the same, and no way to one is forgotten.
   app.addHook('onSend', (request, reply, payload, done) => {
-    if (isFailure(request, reply)) countFailure(request).then(() => done(null, payload), done)
+    if (bounds().failuresPerMinute > 0 && isFailure(request, reply))
+      countFailure(request).then(() => done(null, payload), done)
     else done(null, payload)
   })
 }

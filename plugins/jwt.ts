@@ -36,10 +36,7 @@ declare module '@fastify/jwt' {
 }
 
 interface JwtOptions {
-  readonly config: {
-    readonly auth: Pick<Config['auth'], 'issuers'>
-    readonly tiers: Config['tiers']
-  }
+  readonly config: { readonly auth: Pick<Config['auth'], 'issuers'> }
   readonly peppers: Peppers
 }
 
@@ -120,8 +117,13 @@ async function verifyByKeySet(scope: FastifyInstance, url: string, rules: Issuer
   }
 }
 
-async function verifyIssuer(scope: FastifyInstance, issuer: Issuer, tierNames: readonly string[]): Promise<Verifier> {
-  const rules = { ...issuer, tierNames }
+async function verifyIssuer(scope: FastifyInstance, issuer: Issuer): Promise<Verifier> {
+  const rules = {
+    ...issuer,
+    get tierNames() {
+      return Object.keys(scope.configuration.current.tiers)
+    },
+  }
   if (issuer.secret !== undefined) return verifyBySecret(scope, issuer.secret, rules)
   if (issuer.jwksUrl !== undefined) return verifyByKeySet(scope, issuer.jwksUrl, rules)
   throw new Error(`the issuer ${issuer.issuer} has neither a secret nor a jwksUrl`)
@@ -162,7 +164,7 @@ export default fp<JwtOptions>(
     await app.register(async scope => {
       own = await registerOwn(scope, peppers)
       for (const issuer of Object.values(config.auth.issuers)) {
-        verifiers.set(issuer.issuer, await verifyIssuer(scope, issuer, Object.keys(config.tiers)))
+        verifiers.set(issuer.issuer, await verifyIssuer(scope, issuer))
       }
     })
     verifiers.set(ownIssuer, verifyOwn(own))
@@ -178,5 +180,5 @@ export default fp<JwtOptions>(
       issue: claims => signer.sign(writeOwnClaims(claims, randomUUID())),
     })
   },
-  { name: 'jwt', fastify: '5.x' },
+  { name: 'jwt', fastify: '5.x', dependencies: ['configuration'] },
 )

@@ -1,22 +1,21 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest, preHandlerHookHandler } from 'fastify'
+import type { FastifyReply, FastifyRequest, preHandlerHookHandler } from 'fastify'
 import fp from 'fastify-plugin'
-import { type Call, durationOf, outcomeOf } from '../src/backend/call.ts'
+import type { Call } from '../src/backend/call.ts'
 import type { Config } from '../src/config.ts'
 import type { Demand } from '../src/domain/demand.ts'
-import { type Amounts, amountFor, type LimitSet } from '../src/domain/limit.ts'
+import { amountFor, type LimitSet } from '../src/domain/limit.ts'
 import { explainDenial, fitsWithoutPrompt } from '../src/domain/limit-denial.ts'
 import { buildLimitHeaders } from '../src/domain/limit-headers.ts'
 import { type TierLimitSizes, tierLimitSizes } from '../src/domain/limit-set.ts'
-import { costOf, type Price } from '../src/domain/price.ts'
-import { settlementOf } from '../src/domain/settlement.ts'
 import { WeirError } from '../src/errors.ts'
+import { usageOf } from '../src/ledger/call-usage.ts'
 import type { Decision, Hold, Limiter } from '../src/limits/limiter.ts'
-import { LoneLimiter } from '../src/limits/lone-limiter.ts'
 import { Recounts } from '../src/limits/recounts.ts'
-import { limiterConnection, SharedLimiter } from '../src/limits/shared-limiter.ts'
-import { connectRedis } from '../src/store/redis-client.ts'
+import { startLimiter } from '../src/limits/start-limiter.ts'
+import type { LimitMeters } from '../src/metrics/limit-meters.ts'
 import { getPrincipal } from './auth.ts'
-import type { LimitMeters } from './metrics.ts'
+import { getConfiguration } from './configuration.ts'
+import type { Denials } from './denials.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -37,14 +36,14 @@ export interface Inference {
   readonly call: Call
   /** What it may cost at most. */
   readonly demand: Demand
-  /** What it is priced by; null where its model has no price. */
-  readonly price: Price | null
+  /** When it was priced, in milliseconds since 1970. */
+  readonly pricedAtMs: number
   /** The demand with the prompt as its engine counts it; null where that cannot say. */
   readonly recount: (signal: AbortSignal) => Promise<Demand | null>
 }
 
 export interface LimitsOptions {
-  readonly config: Pick<Config, 'tiers' | 'stores'>
+  readonly config: Pick<Config, 'stores'>
 }
 
 /** What one request asks the limiter for. */
@@ -62,6 +61,7 @@ type Outcome = readonly [Decision, Demand]
 interface Refusals {
   readonly tierSizes: TierLimitSizes
   readonly meters: LimitMeters
+  readonly denials: Denials
 }
 
 const unavailableRetryMs = 2000
@@ -75,28 +75,36 @@ export function getInference({ inference, routeOptions }: FastifyRequest): Infer
 export default fp<LimitsOptions>(
   async (app, { config }) => {
     const meters = app.meters.limits
-    const limiter = await buildLimiter(app, config, meters)
-    const tierSizes = tierLimitSizes(config.tiers)
+    const limiter = await startLimiter({ ...config.stores, log: app.log, meters })
+    const tierSizes = app.configuration.derive(({ tiers }) => tierLimitSizes(tiers))
     const recounts = new Recounts()
     app.decorate('limiter', limiter)
     app.decorateRequest('inference', null)
     app.decorate('reserve', (request, reply, done) => {
       const { limits: set, tier } = getPrincipal(request)
+      const { tiers } = getConfiguration(request)
       // Whoever left while a large body was read has nothing to wait for, and nobody would settle what is held.
-      if (set.limits.length === 0 || reply.raw.closed) return done()
-      const settleLater = settleOnClose(request, reply, meters)
+      if (reply.raw.closed) return done()
+      const settleLater = settleOnClose(request, reply, { set, limiter, meters })
+      if (set.limits.length === 0) {
+        settleLater(null, getInference(request).demand)
+        return done()
+      }
       const ask = {
         set,
-        failsClosed: config.tiers[tier]?.whenLimiterDown === 'closed',
+        failsClosed: tiers[tier]?.whenLimiterDown === 'closed',
         inference: getInference(request),
         recounts,
         reply,
       }
       const conclude = ([decision, demand]: Outcome) => {
         meters.decided(decision.kind)
-        if (decision.kind === 'admitted') settleLater(decision.hold, demand)
+        if (decision.kind === 'admitted') {
+          request.inference = { ...ask.inference, demand }
+          settleLater(decision.hold, demand)
+        }
         if (decision.kind !== 'unavailable') reply.headers(buildLimitHeaders(decision.set, decision.states))
-        done(refusalOf([decision, demand], { tierSizes, meters }))
+        done(refusalOf([decision, demand], { tierSizes: tierSizes(), meters, denials: app.denials }))
       }
       const outcome = admit(limiter, request.id, ask)
       if (outcome instanceof Promise) outcome.then(conclude).catch(done)
@@ -104,46 +112,8 @@ export default fp<LimitsOptions>(
     })
     app.addHook('onClose', () => limiter.close())
   },
-  { name: 'limits', fastify: '5.x', dependencies: ['metrics', 'auth'] },
+  { name: 'limits', fastify: '5.x', dependencies: ['configuration', 'metrics', 'auth', 'denials'] },
 )
-
-async function buildLimiter(
-  app: FastifyInstance,
-  { stores }: LimitsOptions['config'],
-  meters: LimitMeters,
-): Promise<Limiter> {
-  if (stores.redisUrl === undefined) return new LoneLimiter()
-  const client = connectRedis(stores.redisUrl, limiterConnection)
-  // What is wrong with Redis is said by the plugin redis and by the limiter.
-  client.on('error', () => {})
-  const limiter = new SharedLimiter({
-    client,
-    assumedReplicas: stores.replicas,
-    events: {
-      onRoundTrip: durationMs => meters.observeRoundTrip(durationMs),
-      onBacklog: (waiting, dropped) => meters.setBacklog(waiting, dropped),
-      onSuspicion: isSuspected => meters.setSuspected(isSuspected),
-      onTrouble: reason =>
-        app.log.error({ reason }, 'limits: Redis does not take what it has to be told; it is tried again'),
-      onModeChange: (isLocal, reason) => {
-        meters.setLocal(isLocal)
-        if (isLocal)
-          app.log.error({ reason }, 'limits: Redis does not answer; this replica keeps to its part of each limit')
-        else app.log.info('limits: counted in Redis, together with all replicas')
-      },
-    },
-  })
-  await limiter.begin()
-  if (limiter.isLocal) {
-    meters.setLocal(true)
-    const replicas = stores.replicas
-    app.log.error(
-      { replicas },
-      'limits: Redis has not been reached yet; each limit is divided by this number of replicas',
-    )
-  }
-  return limiter
-}
 
 /** At once where the limiter counts in this process and says yes. */
 function admit(limiter: Limiter, requestId: string, ask: Ask): Outcome | Promise<Outcome> {
@@ -208,14 +178,24 @@ function refusalOf([decision, demand]: Outcome, refusals: Refusals): WeirError |
       const { set } = decision
       const amounts = set.limits.map(limit => amountFor(limit, demand))
       const { limit, kind, message, ...retry } = explainDenial({ ...decision, amounts, tierSizes: refusals.tierSizes })
+      refusals.denials.note(set, limit)
       refusals.meters.denied({ limit: limit.name, of: limit.of, tier: set.tier })
       return new WeirError(kind, message, retry)
     }
   }
 }
 
-/** Settles what is held once the reply's socket has closed, which may be before the limiter has answered. */
-function settleOnClose(request: FastifyRequest, reply: FastifyReply, meters: LimitMeters) {
+interface Settlement {
+  readonly set: LimitSet
+  readonly limiter: Limiter
+  readonly meters: LimitMeters
+}
+
+/**
+ * Settles what is held once the reply's socket has closed, which may be before the limiter has answered. What the caller has
+ * no limit of is told as well.
+ */
+function settleOnClose(request: FastifyRequest, reply: FastifyReply, { set, limiter, meters }: Settlement) {
   let settle: (() => void) | null = null
   let isClosed = false
   // Those who end the call when its caller leaves listen to the same event, after us: what they find out belongs here.
@@ -225,23 +205,18 @@ function settleOnClose(request: FastifyRequest, reply: FastifyReply, meters: Lim
       settle?.()
     }),
   )
-  return (hold: Hold, demand: Demand) => {
+  return (hold: Hold | null, demand: Demand) => {
+    limiter.uncounted.begin(request.id, set)
     settle = () => {
-      const used = usedOf(request, demand)
-      meters.settled(demand.tokens, used.tokens)
+      const { call, pricedAtMs } = getInference(request)
+      const usage = usageOf({ record: call.record, model: call.model, demand, pricedAtMs })
+      const tokens = usage.inputTokens + usage.outputTokens
+      const used = { requests: usage.requests, tokens, nanoUsd: usage.costNanoUsd }
+      limiter.uncounted.end(request.id, set, { used, startedUs: pricedAtMs * 1000 })
+      if (hold === null) return
+      meters.settled(demand.tokens, tokens)
       hold.settle(hold.reservation.set.limits.map(limit => amountFor(limit, used)))
     }
     if (isClosed) settle()
   }
-}
-
-/** What came of it, in the units of limits. */
-function usedOf({ call, inference }: FastifyRequest, { promptTokens, outputTokens }: Demand): Amounts {
-  const outcome = outcomeOf(call)
-  const settlement = settlementOf(outcome, { inputTokens: promptTokens, outputTokens })
-  const { requests, inputTokens, outputTokens: output } = settlement
-  // A backend's time that the caller had nothing of costs it nothing, as the tokens do.
-  const durationMs = outcome.hasFailed && !outcome.hasContent ? 0 : durationOf(call)
-  const nanoUsd = costOf(inference?.price ?? null, { ...settlement, durationMs })
-  return { requests, tokens: inputTokens + output, nanoUsd }
 }

@@ -1,48 +1,32 @@
-import type { FastifyInstance } from 'fastify'
+import Fastify, { type FastifyInstance } from 'fastify'
 import fastifyMetrics from 'fastify-metrics'
 import fp from 'fastify-plugin'
-import type { Usage } from '../src/domain/usage.ts'
+import { type DescribedMetric, describeMetrics } from '../src/metrics/document.ts'
+import { buildExposition, type Exposition } from '../src/metrics/exposition.ts'
+import { buildMeters, type Meters } from '../src/metrics/meters.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    meters: Meters
+    meters: Meters & { readonly expose: Exposition }
   }
 }
 
-export interface Meters {
-  /** One request, once, when its reply's socket closes. Times in milliseconds. */
-  observeRequest(request: {
-    readonly operation: string
-    readonly status: number
-    readonly durationMs: number
-    readonly firstTokenMs: number | null
-    readonly usage: Usage | null
-  }): void
-  readonly limits: LimitMeters
-  /** One request that the flood guard refused, by what its address has used up. */
-  observeFloodDenial(reason: 'requests' | 'failures'): void
-  /** Everything, in Prometheus' text format. */
-  expose(): Promise<{ readonly contentType: string; readonly text: string }>
+export interface MetricsOptions {
+  /** Of Weir. */
+  readonly version: string
 }
 
-/** How callers are kept to their limits. Tiers are those of the configuration, so all labels are bounded. */
-export interface LimitMeters {
-  decided(outcome: 'admitted' | 'denied' | 'unavailable'): void
-  /** Which limit it was that denied. */
-  denied(denial: { readonly limit: string; readonly of: string; readonly tier: string }): void
-  /** What was held against what was used, in tokens. */
-  settled(heldTokens: number, usedTokens: number): void
-  observeRoundTrip(durationMs: number): void
-  setLocal(isLocal: boolean): void
-  setSuspected(isSuspected: boolean): void
-  setBacklog(waiting: number, dropped: number): void
+/** What a gateway exposes, for docs/METRICS.md. */
+export async function listMetrics(): Promise<readonly DescribedMetric[]> {
+  const app = Fastify()
+  await app.register(metrics, { version: '' })
+  const described = describeMetrics(app.meters, app.metrics.client.register)
+  await app.close()
+  return described
 }
 
-/** Answers of language models take from milliseconds to many minutes. */
-const buckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800]
-
-export default fp(
-  async (app: FastifyInstance) => {
+const metrics = fp<MetricsOptions>(
+  async (app: FastifyInstance, { version }) => {
     // The library's own route metrics miss streams that end early and cost more than everything else: only its registry
     // and the process metrics are used.
     await app.register(fastifyMetrics.default, {
@@ -51,107 +35,10 @@ export default fp(
       routeMetrics: { enabled: false },
       defaultMetrics: { enabled: true },
     })
-    const { Counter, Histogram, register } = app.metrics.client
-    const requests = new Counter({
-      name: 'weir_requests_total',
-      help: 'Requests answered, by operation and HTTP status.',
-      labelNames: ['operation', 'status'],
-    })
-    const duration = new Histogram({
-      name: 'weir_request_duration_seconds',
-      help: 'From the first byte of a request to the last of its answer.',
-      labelNames: ['operation'],
-      buckets,
-    })
-    const firstToken = new Histogram({
-      name: 'weir_time_to_first_token_seconds',
-      help: 'From the first byte of a request to the first content of its answer.',
-      labelNames: ['operation'],
-      buckets,
-    })
-    const tokens = new Counter({
-      name: 'weir_tokens_total',
-      help: 'Tokens as the engines counted them.',
-      labelNames: ['operation', 'kind'],
-    })
-    const floodDenials = new Counter({
-      name: 'weir_flood_guard_denials_total',
-      help: 'Requests refused before authentication, by what their address had used up.',
-      labelNames: ['reason'],
-    })
-    // There from the start, so that the first denial is an increase.
-    for (const reason of ['requests', 'failures']) floodDenials.inc({ reason }, 0)
-    app.decorate('meters', {
-      observeRequest({ operation, status, durationMs, firstTokenMs, usage }) {
-        requests.inc({ operation, status })
-        duration.observe({ operation }, durationMs / 1000)
-        if (firstTokenMs !== null) firstToken.observe({ operation }, firstTokenMs / 1000)
-        if (usage === null) return
-        tokens.inc({ operation, kind: 'input' }, usage.inputTokens)
-        tokens.inc({ operation, kind: 'cached_input' }, usage.cachedInputTokens)
-        tokens.inc({ operation, kind: 'output' }, usage.outputTokens)
-      },
-      limits: buildLimitMeters(app.metrics.client),
-      observeFloodDenial: reason => floodDenials.inc({ reason }),
-      expose: async () => ({ contentType: register.contentType, text: await register.metrics() }),
-    })
+    const { client } = app.metrics
+    app.decorate('meters', { ...buildMeters(client, version), expose: buildExposition(client.register) })
   },
   { name: 'metrics' },
 )
 
-/** A round trip to Redis takes fractions of a millisecond; a busy one is waited for half a second at the most. */
-const roundTripBuckets = [0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5]
-
-function buildLimitMeters({ Counter, Gauge, Histogram }: FastifyInstance['metrics']['client']): LimitMeters {
-  const reservations = new Counter({
-    name: 'weir_limit_reservations_total',
-    help: 'Requests held against the limits of their callers, by outcome.',
-    labelNames: ['outcome'],
-  })
-  const denials = new Counter({
-    name: 'weir_limit_denials_total',
-    help: 'Requests denied, by the limit that denied them, whose it was, and the tier of the caller.',
-    labelNames: ['limit', 'of', 'tier'],
-  })
-  const corrections = new Counter({
-    name: 'weir_limit_correction_tokens_total',
-    help: 'Tokens that a settlement gave back (refund) or added (extra) to what had been reserved.',
-    labelNames: ['kind'],
-  })
-  const roundTrip = new Histogram({
-    name: 'weir_limit_script_duration_seconds',
-    help: 'Round trip of one reservation to Redis.',
-    buckets: roundTripBuckets,
-  })
-  const local = new Gauge({
-    name: 'weir_limit_local_mode',
-    help: '1 while this replica keeps to its part of the limits alone, because Redis does not answer.',
-  })
-  const suspected = new Gauge({
-    name: 'weir_limit_redis_suspected',
-    help: '1 while Redis is silent and who certainly fits does not wait for it.',
-  })
-  const backlog = new Gauge({
-    name: 'weir_limit_backlog',
-    help: 'Settlements that Redis has still to be told.',
-  })
-  const dropped = new Gauge({
-    name: 'weir_limit_backlog_dropped',
-    help: 'Settlements that were given up since the start, because too many waited; what they held stays held.',
-  })
-  return {
-    decided: outcome => reservations.inc({ outcome }),
-    denied: labels => denials.inc(labels),
-    settled(heldTokens, usedTokens) {
-      if (usedTokens < heldTokens) corrections.inc({ kind: 'refund' }, heldTokens - usedTokens)
-      else if (usedTokens > heldTokens) corrections.inc({ kind: 'extra' }, usedTokens - heldTokens)
-    },
-    observeRoundTrip: durationMs => roundTrip.observe(durationMs / 1000),
-    setLocal: isLocal => local.set(isLocal ? 1 : 0),
-    setSuspected: isSuspected => suspected.set(isSuspected ? 1 : 0),
-    setBacklog(waiting, total) {
-      backlog.set(waiting)
-      dropped.set(total)
-    },
-  }
-}
+export default metrics

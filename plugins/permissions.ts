@@ -1,4 +1,4 @@
-import type { FastifyInstance, preHandlerAsyncHookHandler } from 'fastify'
+import type { FastifyInstance, FastifyRequest, preHandlerAsyncHookHandler } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Model } from '../src/domain/catalog.ts'
 import type { Principal } from '../src/domain/principal.ts'
@@ -6,13 +6,14 @@ import { adviseModel, coversModel } from '../src/domain/tier-advice.ts'
 import { WeirError } from '../src/errors.ts'
 import type { EndpointName } from '../src/schemas/config/models.ts'
 import { getPrincipal } from './auth.ts'
+import { getConfiguration } from './configuration.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
     /** A hook that finds the model a request asks for and refuses what its principal may not use. */
     authorize: (endpoint: EndpointName) => preHandlerAsyncHookHandler
-    /** The models this principal may use. */
-    allowedModels: (principal: Principal) => readonly Model[]
+    /** The models that its principal may use. */
+    allowedModels: (request: FastifyRequest) => readonly Model[]
   }
   interface FastifyRequest {
     /** The model and the name it was asked for by; set by `authorize`. */
@@ -23,15 +24,19 @@ declare module 'fastify' {
 export default fp(
   async (app: FastifyInstance) => {
     app.decorateRequest('model', null)
-    app.decorate('allowedModels', principal => app.catalog.current.models.filter(model => mayUse(principal, model)))
+    app.decorate('allowedModels', request => {
+      const principal = getPrincipal(request)
+      return app.catalog.of(getConfiguration(request)).models.filter(model => mayUse(principal, model))
+    })
     app.decorate('authorize', endpoint => async request => {
       const body = request.body as { model?: string | null }
       const principal = getPrincipal(request)
-      const asked = body.model ?? onlyModel(app, principal, endpoint)
-      const model = app.catalog.current.find(asked)
+      const configuration = getConfiguration(request)
+      const asked = body.model ?? onlyModel(app, request, endpoint)
+      const model = app.catalog.of(configuration).find(asked)
       if (model === undefined) throw unknownModel(app, asked)
       if (!mayUse(principal, model)) {
-        const advice = adviseModel(shown(asked), model, principal, app.catalog.tiers)
+        const advice = adviseModel(shown(asked), model, principal, configuration.tiers)
         throw new WeirError('insufficientPermissions', advice, { param: 'model' })
       }
       if (!model.targets.some(target => target.endpoints.has(endpoint))) {
@@ -40,7 +45,7 @@ export default fp(
       request.model = { model, asked }
     })
   },
-  { name: 'permissions', dependencies: ['auth', 'catalog'] },
+  { name: 'permissions', dependencies: ['configuration', 'auth', 'catalog'] },
 )
 
 const mayUse = ({ models }: Principal, model: Model): boolean => coversModel(models, model)
@@ -48,9 +53,9 @@ const mayUse = ({ models }: Principal, model: Model): boolean => coversModel(mod
 /** A caller's text in an error: short, and nothing that a terminal or a log would obey. */
 const shown = (name: string): string => name.replace(/[^\x20-\x7e]/g, '?').slice(0, 100)
 
-/** The one model that this principal can mean. Throws where there are several, or none. */
-function onlyModel(app: FastifyInstance, principal: Principal, endpoint: EndpointName): string {
-  const models = app.allowedModels(principal)
+/** The one model that the request can mean. Throws where there are several, or none. */
+function onlyModel(app: FastifyInstance, request: FastifyRequest, endpoint: EndpointName): string {
+  const models = app.allowedModels(request)
   const [only, ...others] = models.filter(model => model.targets.some(target => target.endpoints.has(endpoint)))
   if (only !== undefined && others.length === 0) return only.id
   if (only === undefined && !app.catalog.isComplete) throw notKnownYet('Which model is meant')

@@ -8,10 +8,16 @@ import { connectRedis } from '../src/store/redis-client.ts'
 /** `absent`: none is configured, and `app.redis` is not there either. */
 export type RedisState = 'absent' | 'connecting' | 'ready' | 'down'
 
+export interface RedisHealth {
+  readonly state: RedisState
+  /** Commands that were sent and have no answer yet. */
+  readonly pending: number
+}
+
 declare module 'fastify' {
   interface FastifyInstance {
     /** Whether Redis can be used now. `app.redis` itself is decorated only where one is configured. */
-    readonly redisHealth: { readonly state: RedisState }
+    readonly redisHealth: RedisHealth
   }
 }
 
@@ -22,8 +28,13 @@ interface RedisOptions {
 const closeTimeoutMs = 500
 
 /** Follows the client's state and logs each change of it once. */
-function watch(client: Redis, log: FastifyBaseLogger): { readonly state: RedisState } {
-  const health: { state: RedisState } = { state: 'connecting' }
+function watch(client: Redis, log: FastifyBaseLogger): RedisHealth {
+  const health = {
+    state: 'connecting' as RedisState,
+    get pending() {
+      return pendingOf(client)
+    },
+  }
   let reason = 'the connection was closed'
   // ioredis puts the command into an error, and a command may be AUTH: only the message is ever logged.
   client.on('error', error => {
@@ -39,6 +50,10 @@ function watch(client: Redis, log: FastifyBaseLogger): { readonly state: RedisSt
   })
   return health
 }
+
+/** ioredis keeps what has no answer yet in a queue that its types do not have. */
+const pendingOf = (client: Redis): number =>
+  (client as Redis & { readonly commandQueue?: { readonly length: number } }).commandQueue?.length ?? 0
 
 /**
  * The client as @fastify/redis wants it: until it is registered it says that it is ready, since the plugin would
@@ -83,7 +98,7 @@ export default fp<RedisOptions>(
   async (app, { config }) => {
     const { redisUrl } = config.stores
     if (redisUrl === undefined) {
-      app.decorate('redisHealth', { state: 'absent' })
+      app.decorate('redisHealth', { state: 'absent', pending: 0 })
       return
     }
     const client = connectRedis(redisUrl)

@@ -1,16 +1,25 @@
 /**
  * What is done once a request is over, exactly once, on the 'close' of its reply's socket: the only event that also comes
- * when the caller leaves in mid-stream. Today it writes the log line and observes the metrics.
+ * when the caller leaves in mid-stream. Today it writes the log line and observes the metrics and the experiment
+ * that the request is part of.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
-import type { CallRecord } from '../src/backend/call.ts'
+import { type CallRecord, noteWithheld } from '../src/backend/call.ts'
+import type { ErrorName, WeirError } from '../src/errors.ts'
+import { armCallOf } from '../src/experiments/arm-call.ts'
+import { costTextOf, forgetUsage } from '../src/ledger/call-usage.ts'
+import { buildEvent, type EndedRequest } from '../src/ledger/usage-records.ts'
+import { interTokenMsOf, overheadMsOf } from '../src/usage/call-times.ts'
+import { outcomeOf } from '../src/usage/outcome.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
     startedAt: number
     /** What became of the call to a backend; null where none was made. */
     call: CallRecord | null
+    /** What it was answered, where that was an error. */
+    error: ErrorName | null
   }
   interface FastifyContextConfig {
     /** A stable name of what the route does, for logs, metrics and traces. */
@@ -25,12 +34,16 @@ export default fp(
   async (app: FastifyInstance) => {
     app.decorateRequest('startedAt', 0)
     app.decorateRequest('call', null)
+    app.decorateRequest('error', null)
     app.addHook('onRequest', (request, reply, done) => {
       beginRequest(request, reply)
       done()
     })
     app.addHook('onSend', (request, reply, payload, done) => {
       reply.header('openai-processing-ms', processingMs(request))
+      // Of what is answered in one piece the call is over by now; a stream is written by hand, and says it at its end.
+      const cost = costTold(request)
+      if (cost !== null) reply.header('x-weir-cost', cost)
       done(null, payload)
     })
   },
@@ -40,23 +53,58 @@ export default fp(
 /** From here on the request is noted down, whatever becomes of it. */
 export function beginRequest(request: FastifyRequest, reply: FastifyReply): void {
   request.startedAt = performance.now()
+  request.server.meters.requests.began(operationOf(request))
   reply.header('x-request-id', request.id)
   // Those who end the call when its caller leaves listen to the same event, after us: what they find out belongs here.
   reply.raw.once('close', () => queueMicrotask(() => record(request, reply)))
+}
+
+/** The request is answered with this error, and with nothing else: who gets only an error pays nothing. */
+export function noteError({ call = null }: FastifyRequest, error: WeirError): void {
+  if (call === null) return
+  noteWithheld(call, error)
+  forgetUsage(call)
 }
 
 /** Whole milliseconds since the request came in. */
 export const processingMs = (request: FastifyRequest): string =>
   String(Math.round(performance.now() - request.startedAt))
 
+/** USD of what is or will be in the ledger, once the call is over; null where nothing is, or nothing has a price. */
+export function costTold({ intent = null, inference = null }: FastifyRequest): string | null {
+  if (intent === null || inference === null) return null
+  const { call, demand } = inference
+  return costTextOf({ record: call.record, model: call.model, demand, pricedAtMs: intent.atMs })
+}
+
+const operationOf = ({ routeOptions }: FastifyRequest): string => routeOptions.config.operation ?? 'other'
+
 function record(request: FastifyRequest, reply: FastifyReply): void {
   // What Fastify refused before it looked for a route has none of what plugins put on requests.
-  const { call = null, principal = null, model = null } = request
-  const operation = request.routeOptions.config.operation ?? 'other'
+  const { call = null, principal = null, model = null, assignment = null, error = null } = request
+  const operation = operationOf(request)
   const status = reply.raw.headersSent ? reply.raw.statusCode : 499
   const durationMs = performance.now() - request.startedAt
   const firstTokenMs = call?.firstContentAt == null ? null : call.firstContentAt - request.startedAt
-  request.server.meters.observeRequest({ operation, status, durationMs, firstTokenMs, usage: call?.usage ?? null })
+  const outcome = outcomeOf({ error, fault: call?.fault?.kind ?? null, isDelivered: reply.raw.writableFinished })
+  const { meters } = request.server
+  meters.requests.ended(
+    {
+      ...{ operation, status, outcome },
+      ...{ model: model?.model.id ?? null, backend: call?.backend ?? null, tier: principal?.tier ?? null },
+    },
+    {
+      ...{ durationMs, firstTokenMs },
+      interTokenMs: call === null ? null : interTokenMsOf(call),
+      overheadMs: call === null ? null : overheadMsOf(call, request.startedAt),
+    },
+  )
+  if (call !== null && model !== null) meters.observeAttempts(call, model.model.id)
+  // What was refused before it was tried says nothing of an arm.
+  if (assignment?.isCounted && call !== null) {
+    request.server.experiments.observe(assignment, armCallOf(assignment, call, { status, firstTokenMs }))
+  }
+  recordUsage(request, { isDelivered: reply.raw.writableFinished, firstTokenMs, totalMs: durationMs })
   const asked = request.headers['x-request-id']
   request.log.info(
     {
@@ -66,6 +114,7 @@ function record(request: FastifyRequest, reply: FastifyReply): void {
       ...(typeof asked === 'string' && clientRequestId.test(asked) ? { clientRequestId: asked } : {}),
       ...(principal === null ? {} : { account: principal.accountName, key: principal.keyId ?? 'admin' }),
       ...(model === null ? {} : { model: model.model.id }),
+      ...(assignment === null ? {} : { experiment: assignment.experiment, arm: assignment.arm }),
       ...(call === null ? {} : callFields(call, reply.raw.writableFinished)),
       ...(firstTokenMs === null ? {} : { firstTokenMs: Math.round(firstTokenMs * 100) / 100 }),
     },
@@ -73,9 +122,23 @@ function record(request: FastifyRequest, reply: FastifyReply): void {
   )
 }
 
+/** What was kept before it ran is owed an event, whatever became of it. */
+function recordUsage(
+  { intent = null, inference, assignment, server }: FastifyRequest,
+  ending: Pick<EndedRequest, 'isDelivered' | 'firstTokenMs' | 'totalMs'>,
+): void {
+  if (intent === null || inference === null) return
+  const { call, demand } = inference
+  const event = buildEvent({ intent, call, demand, assignment, ...ending })
+  server.ledger.record(event)
+  server.meters.requests.used({ ...event, operation: event.endpoint })
+  if (event.priceVersion === null) server.meters.ledger.unpriced()
+}
+
 const callFields = (call: CallRecord, isDelivered: boolean) => ({
   backend: call.backend,
   attempts: call.attempts,
+  ...(call.attempts > 1 ? { tries: call.tries } : {}),
   outcome: call.fault?.kind ?? (isDelivered ? 'ok' : 'client-gone'),
   ...(call.fault === null ? {} : { reason: call.fault.message }),
   ...(call.usage === null

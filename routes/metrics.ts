@@ -7,7 +7,11 @@ export interface MetricsOptions {
   readonly needsAdmin: boolean
 }
 
-const metricsAnswer = { description: 'All series.', content: { 'text/plain': { schema: Type.String() } } }
+const text = { schema: Type.String() }
+const metricsAnswer = {
+  description: 'All series.',
+  content: { 'text/plain': text, 'application/openmetrics-text': text },
+}
 
 export default async function metrics(app: FastifyInstance, { needsAdmin }: MetricsOptions): Promise<void> {
   if (needsAdmin) {
@@ -22,13 +26,13 @@ export default async function metrics(app: FastifyInstance, { needsAdmin }: Metr
       schema: {
         operationId: 'getMetrics',
         tags: ['Operations'],
-        summary: 'Metrics in the Prometheus text format',
+        summary: 'Metrics in the text format of Prometheus, or in OpenMetrics',
         ...(needsAdmin ? {} : { security: [] }),
         response: { 200: metricsAnswer, ...(needsAdmin ? keyErrors : commonErrors) },
       },
     },
-    async (_request, reply) => {
-      const { contentType, text } = await app.meters.expose()
+    async (request, reply) => {
+      const { contentType, text } = await app.meters.expose(request.headers.accept)
       return reply.type(contentType).send(text)
     },
   )

@@ -23,6 +23,8 @@ export interface LoadedConfig {
   readonly config: Config
   /** The file that was read, as an absolute path; null when there is none. */
   readonly file: string | null
+  /** SHA-256 of its bytes, in hex. */
+  readonly digest: string | null
   /** Where each value came from, by its key in weir.yaml: `server.port` → `flag --port`. */
   readonly origins: Readonly<Record<string, string>>
   /** What is no mistake but worth knowing, one sentence each; never with a secret. */
@@ -46,7 +48,7 @@ export function loadConfig({ argv, env = process.env, cwd = process.cwd() }: Con
   const environment = readEnvironment(env, cwd)
   const problems: Problem[] = [...flags.problems, ...environment.problems]
   const file = chooseFile(flags.values.get('config') ?? environment.values.get('WEIR_CONFIG'), cwd, problems)
-  const yaml = file === null ? { tree: emptyMap(), problems: [] } : readYaml(file.path, file.label)
+  const yaml = file === null ? { tree: emptyMap(), problems: [], digest: null } : readYaml(file.path, file.label)
   problems.push(...yaml.problems)
 
   const run: Resolution = {
@@ -66,6 +68,7 @@ export function loadConfig({ argv, env = process.env, cwd = process.cwd() }: Con
   return {
     config: deepFreeze(withHost(checked as Resolved<ConfigFile>, run.origins)),
     file: file?.path ?? null,
+    digest: yaml.digest,
     origins: Object.freeze(Object.fromEntries(run.origins)),
     warnings: Object.freeze(run.warnings),
   }

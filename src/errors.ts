@@ -32,6 +32,13 @@ export const errorCatalogue = {
   methodNotAllowed: { status: 405, type: 'invalid_request_error', code: 'method_not_allowed' },
   conflict: { status: 409, type: 'invalid_request_error', code: 'conflict', shouldRetry: false },
   requestTimeout: { status: 408, type: 'invalid_request_error', code: 'request_timeout' },
+  /** Ours, read again by an administrator's call. */
+  invalidConfiguration: {
+    status: 422,
+    type: 'invalid_request_error',
+    code: 'invalid_configuration',
+    shouldRetry: false,
+  },
   requestTooLarge: { status: 413, type: 'invalid_request_error', code: 'request_too_large' },
   unsupportedMediaType: { status: 415, type: 'invalid_request_error', code: 'unsupported_media_type' },
   requestLimitExceeded: { status: 429, type: 'requests', code: 'rate_limit_exceeded' },

@@ -41,7 +41,8 @@ async function run(): Promise<void> {
   }
 }
 
-async function start({ config, warnings, origins }: LoadedConfig): Promise<void> {
+async function start(loaded: LoadedConfig): Promise<void> {
+  const { config, warnings, origins } = loaded
   ensureDataDir(config.stores.dataDir, origins['stores.dataDir'])
   const destination = pino.destination({ dest: 1, minLength: 4096, sync: false })
   // Buffered, but a line is never older than a moment when somebody looks.
@@ -51,7 +52,9 @@ async function start({ config, warnings, origins }: LoadedConfig): Promise<void>
 
   let app: FastifyInstance | null = null
   stopWell({ log, readiness, graceMs: config.server.graceMs, app: () => app })
-  app = await buildApp({ config, log, readiness, version })
+  // On Windows it says that the console is closed, which is an end (src/stop.ts).
+  if (process.platform !== 'win32') process.on('SIGHUP', signal => void app?.configuration.reload(signal))
+  app = await buildApp({ loaded, read: () => loadConfig({ argv }), log, readiness, version })
   const { sql, database, peppers } = app
   const peppersChecked = afterFirstContact(database, () => checkPeppers(sql, peppers))
   peppersChecked.catch(refuseToStart)

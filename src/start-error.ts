@@ -1,6 +1,8 @@
 /** Why the server does not start, for the person who started it. */
 import { ConfigError, describeProblem } from './config/problem.ts'
 import { DataDirBusyError } from './embedded/lock.ts'
+import { LedgerFolderError } from './ledger/ledger-folder.ts'
+import { LedgerBusyError } from './ledger/ledger-lock.ts'
 import { NoKeyError } from './store/first-key.ts'
 import { WrongPepperError } from './store/peppers.ts'
 
@@ -13,8 +15,9 @@ export function describeStartError(error: unknown): string {
   return `weir: ${error instanceof Error ? error.stack : String(error)}\n`
 }
 
-const isPlain = (error: unknown): error is Error =>
-  error instanceof NoKeyError || error instanceof WrongPepperError || error instanceof DataDirBusyError
+const plain = [NoKeyError, WrongPepperError, DataDirBusyError, LedgerBusyError, LedgerFolderError]
+
+const isPlain = (error: unknown): error is Error => plain.some(kind => error instanceof kind)
 
 interface SystemError extends Error {
   readonly code?: string

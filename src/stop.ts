@@ -23,9 +23,21 @@ const storesCloseMs = 10_000
  */
 const echoMs = 1000
 const orphanCheckMs = 250
-const handled = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const
+/** SIGHUP reads the configuration again (src/server.ts), but on Windows, where it says that the console is closed. */
+const handled =
+  process.platform === 'win32' ? (['SIGTERM', 'SIGINT', 'SIGHUP'] as const) : (['SIGTERM', 'SIGINT'] as const)
 /** After these no JavaScript can be trusted, or they have a meaning of their own. */
-const leftAlone = ['SIGQUIT', 'SIGILL', 'SIGTRAP', 'SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGSEGV', 'SIGUSR2'] as const
+const leftAlone = [
+  'SIGHUP',
+  'SIGQUIT',
+  'SIGILL',
+  'SIGTRAP',
+  'SIGABRT',
+  'SIGBUS',
+  'SIGFPE',
+  'SIGSEGV',
+  'SIGUSR2',
+] as const
 
 /**
  * From now on a signal stops the process with exit code 0, a second one at once with 1. An error that nobody caught

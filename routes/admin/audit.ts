@@ -14,7 +14,7 @@ export default async function audit(app: FastifyInstance, { operations }: AdminO
       schema: {
         operationId: 'listAuditEntries',
         tags: ['Administration'],
-        summary: 'List changes of accounts and keys, newest first',
+        summary: 'List changes of accounts, keys and experiments, and deliveries tried again, newest first',
         querystring: ListAuditSchema,
         response: {
           200: jsonAnswer('A page of entries.', ListSchema('AuditEntryList', AuditEntrySchema)),

@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify'
+import { getConfiguration } from '../../plugins/configuration.ts'
 import { checkChatRequest } from '../../src/domain/request-rules.ts'
 import { ChatChunkSchema } from '../../src/schemas/chat-chunk.ts'
 import { type ChatRequest, ChatRequestSchema } from '../../src/schemas/chat-request.ts'
@@ -7,13 +8,9 @@ import { inferenceErrors } from '../../src/schemas/error-body.ts'
 import { answer, streamableResponse } from './inference-answer.ts'
 import { prepare, takeCall } from './inference-call.ts'
 
-export interface ChatOptions {
-  /** Whether an image may be named by its web address. */
-  readonly urlImages: boolean
-}
-
-export default async function chatCompletions(app: FastifyInstance, { urlImages }: ChatOptions): Promise<void> {
+export default async function chatCompletions(app: FastifyInstance): Promise<void> {
   app.addHook('onRequest', app.requireScope('chat'))
+  app.addHook('onSend', app.showLimits)
   app.post<{ Body: ChatRequest }>(
     '/chat/completions',
     {
@@ -21,10 +18,12 @@ export default async function chatCompletions(app: FastifyInstance, { urlImages 
       preHandler: [
         app.authorize('chat'),
         prepare(request => {
+          const { urlImages } = getConfiguration(request).server
           checkChatRequest(request.body as ChatRequest, { allowRemoteImages: urlImages })
           return { operation: 'chat', prompts: 1 }
         }),
         app.reserve,
+        app.keepIntent,
       ],
       schema: {
         operationId: 'createChatCompletion',

@@ -8,6 +8,7 @@ import { prepare, takeCall } from './inference-call.ts'
 
 export default async function completions(app: FastifyInstance): Promise<void> {
   app.addHook('onRequest', app.requireScope('completions'))
+  app.addHook('onSend', app.showLimits)
   app.post<{ Body: CompletionRequest }>(
     '/completions',
     {
@@ -20,6 +21,7 @@ export default async function completions(app: FastifyInstance): Promise<void> {
           return { operation: 'completions', prompts: countPrompts(body.prompt) }
         }),
         app.reserve,
+        app.keepIntent,
       ],
       schema: {
         operationId: 'createCompletion',

@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify'
+import { faultContext } from '../../src/backend/call.ts'
 import { Fault, toWeirError } from '../../src/backend/fault.ts'
 import { isObject, type Json } from '../../src/domain/chat-event.ts'
 import { convertVector, type EncodingFormat } from '../../src/domain/embedding.ts'
@@ -12,6 +13,7 @@ import { prepare, takeCall } from './inference-call.ts'
 
 export default async function embeddings(app: FastifyInstance): Promise<void> {
   app.addHook('onRequest', app.requireScope('embeddings'))
+  app.addHook('onSend', app.showLimits)
   app.post<{ Body: EmbeddingRequest }>(
     '/embeddings',
     {
@@ -23,6 +25,7 @@ export default async function embeddings(app: FastifyInstance): Promise<void> {
           return { operation: 'embeddings', prompts: countInputs(input) }
         }),
         app.reserve,
+        app.keepIntent,
       ],
       schema: {
         operationId: 'createEmbedding',
@@ -43,7 +46,7 @@ export default async function embeddings(app: FastifyInstance): Promise<void> {
       const items = vectorItems(body, countInputs(input), format ?? 'float')
       if (items === null) {
         const fault = new Fault('rubbish', 'the answer does not hold one vector for each input')
-        throw toWeirError(fault, { model: call.askedModel, promptField: 'input' })
+        throw toWeirError(fault, faultContext(call))
       }
       checkDimensions(items, dimensions)
       return sendJson(reply, { ...body, data: items })

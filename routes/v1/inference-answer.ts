@@ -6,7 +6,12 @@ import { type TSchema, Type } from '../../src/schemas/typebox.ts'
 /** Answers a chat or completion call as it asks for: as a stream, or in one piece. */
 export async function answer(app: FastifyInstance, call: Call, reply: FastifyReply): Promise<FastifyReply> {
   if (call.stream) {
-    await app.backends.stream(call, reply)
+    app.meters.requests.streamBegan()
+    try {
+      await app.backends.stream(call, reply)
+    } finally {
+      app.meters.requests.streamEnded()
+    }
     return reply
   }
   const body = await app.backends.collect(call, reply)

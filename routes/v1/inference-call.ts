@@ -1,16 +1,19 @@
 import type { FastifyReply, FastifyRequest, preHandlerHookHandler } from 'fastify'
 import { getPrincipal } from '../../plugins/auth.ts'
+import { getConfiguration } from '../../plugins/configuration.ts'
 import { getInference } from '../../plugins/limits.ts'
-import type { Call, CallRecord } from '../../src/backend/call.ts'
+import { type Call, type Caller, newRecord } from '../../src/backend/call.ts'
 import type { Engine } from '../../src/backend/engine.ts'
 import type { Model } from '../../src/domain/catalog.ts'
-import { type Demand, demandOf } from '../../src/domain/demand.ts'
+import { type Demand, demandOf, orDemand } from '../../src/domain/demand.ts'
 import { boundOutputTokens } from '../../src/domain/output-bound.ts'
-import { priceAt } from '../../src/domain/price.ts'
+import { prefixKeyOf } from '../../src/domain/prompt-prefix.ts'
 import { checkFields, findMaxTokens } from '../../src/domain/request-fields.ts'
 import { narrowToNamedTool, rewriteFields } from '../../src/domain/request-rewrites.ts'
 import { spliceBody } from '../../src/domain/splice-body.ts'
+import { coversModel } from '../../src/domain/tier-advice.ts'
 import { estimatePromptTokens, type PromptBody } from '../../src/domain/token-estimate.ts'
+import { WeirError } from '../../src/errors.ts'
 import type { EndpointName } from '../../src/schemas/config/models.ts'
 
 /** What the three operations have in common, as far as it shapes the call. */
@@ -45,10 +48,11 @@ export function prepare(read: (request: FastifyRequest) => CallOptions): preHand
   }
 }
 
-/** The call that was prepared, now that it is made. */
+/** The call that was prepared, now that it is made; and its copy is sent, where another arm is to have one. */
 export function takeCall(request: FastifyRequest): Call {
   const { call } = getInference(request)
   request.call = call.record
+  request.server.backends.copy(request, call)
   return call
 }
 
@@ -56,31 +60,41 @@ export function takeCall(request: FastifyRequest): Call {
 function demandFor(request: FastifyRequest, call: Call) {
   const { server, scannedBody: scanned } = request
   if (scanned === undefined) throw new Error('a demand needs a body')
-  const { model, operation } = call
+  const { operation, fallbacks } = call
+  const configuration = getConfiguration(request)
   const { tier } = getPrincipal(request)
-  const price = priceAt(model.prices, Date.now())
-  const demandWith = (promptTokens: number): Demand =>
+  const pricedAtMs = Date.now()
+  const estimate = (model: Model): number =>
+    estimatePromptTokens({ operation, scanned, body: request.body as PromptBody, model })
+  const demandWith = (model: Model, promptTokens: number): Demand =>
     demandOf({
       promptTokens,
-      outputBound: operation === 'embeddings' ? 0 : outputBoundOf(request, call, false),
+      outputBound: operation === 'embeddings' ? 0 : outputBoundOf(request, model, false),
       choices: call.choices,
+      operation,
       model,
-      price,
-      longestMs: server.catalog.tiers[tier]?.totalDeadlineMs ?? 0,
+      atMs: pricedAtMs,
+      longestMs: configuration.tiers[tier]?.totalDeadlineMs ?? 0,
     })
+  // Whichever model answers, by its own bounds and prices. Only the engine of the first one counts, and for itself alone.
+  const demandOfAll = (promptTokens: number): Demand =>
+    fallbacks.reduce(
+      (demand, model) => orDemand(demand, demandWith(model, estimate(model))),
+      demandWith(call.model, promptTokens),
+    )
   return {
-    price,
-    demand: demandWith(estimatePromptTokens({ operation, scanned, body: request.body as PromptBody, model })),
+    pricedAtMs,
+    demand: demandOfAll(estimate(call.model)),
     recount: async (signal: AbortSignal) => {
-      const promptTokens = await server.backends.countPrompt(call, signal)
-      return promptTokens === null ? null : demandWith(promptTokens)
+      const promptTokens = await server.backends.countPrompt(call, configuration, signal)
+      return promptTokens === null ? null : demandOfAll(promptTokens)
     },
   }
 }
 
 /** The bound on each choice's output; `mustFitContext` where the engine refuses one that does not fit beside the prompt. */
-function outputBoundOf(request: FastifyRequest, { model }: Pick<Call, 'model'>, mustFitContext: boolean): number {
-  const maxTokens = request.server.catalog.tiers[getPrincipal(request).tier]?.maxTokens
+function outputBoundOf(request: FastifyRequest, model: Model, mustFitContext: boolean): number {
+  const { maxTokens } = getConfiguration(request).tiers[getPrincipal(request).tier] ?? {}
   return boundOutputTokens({
     asked: findMaxTokens(request.body as InferenceBody) ?? null,
     tierDefault: maxTokens?.default ?? null,
@@ -105,33 +119,64 @@ function buildCall(request: FastifyRequest, reply: FastifyReply, { operation, pr
   const fields = request.body as Record<string, unknown>
   const rewritten = rewriteFields(operation, fields)
 
-  const record: CallRecord = { backend: null, attempts: 0, firstContentAt: null, usage: null, fault: null }
   const { accountId } = getPrincipal(request)
+  const { experiments, backends } = request.server
   const choicesPerPrompt = body.n ?? 1
 
   return {
     operation,
-    model: found.model,
+    model: experiments.answering(found.model),
+    fallbacks: fallbacksOf(request, found.model),
     askedModel: found.asked,
     // The vectors of several inputs are one answer.
     choices: operation === 'embeddings' ? 1 : choicesPerPrompt * prompts,
     choicesPerPrompt,
     stream: body.stream === true,
     includeUsage: body.stream_options?.include_usage === true,
-    record,
-    buildBody: (target, engine, stream) => {
+    caller: callerOf(request),
+    arm: experiments.assign(request, found.model)?.arm ?? null,
+    prefixKey: () => prefixKeyOf({ operation, body: request.body as PromptBody, accountId }, backends.prefixSecret),
+    record: newRecord(),
+    buildBody: ({ model, target, engine, stream }) => {
       const texts = new Map<string, string | null>([['model', JSON.stringify(target.model)]])
       const narrowed = engine.readsNamedToolChoice ? undefined : narrowToNamedTool(fields, rewritten)
       for (const [name, value] of narrowed ?? rewritten ?? []) texts.set(name, JSON.stringify(value))
       if (operation !== 'embeddings') {
-        const bound = outputBoundOf(request, found, engine.refusesBoundBeyondContext)
+        const bound = outputBoundOf(request, model, engine.refusesBoundBeyondContext)
         texts.set('max_tokens', String(bound)).set('max_completion_tokens', null)
         texts.set('stream', String(stream)).set('stream_options', stream ? '{"include_usage":true}' : null)
-        setPromptCache(texts, { model: found.model, engine, accountId })
+        setPromptCache(texts, { model, engine, accountId })
       }
       return spliceBody(scanned.bytes, keep, texts)
     },
   }
+}
+
+/** One after the other; the configuration has no circles. Whoever may not use one of them goes on to the next. */
+function fallbacksOf(request: FastifyRequest, { fallback }: Model): readonly Model[] {
+  const next = fallback === null ? undefined : request.server.catalog.of(getConfiguration(request)).find(fallback)
+  if (next === undefined) return noModels
+  const others = fallbacksOf(request, next)
+  if (!coversModel(getPrincipal(request).models, next)) return others
+  return [request.server.experiments.answering(next), ...others]
+}
+
+const noModels: readonly Model[] = []
+
+/** Who goes first, and how long at the most: by the tier, or shorter where the caller says so. Throws a WeirError. */
+function callerOf(request: FastifyRequest): Caller {
+  const { accountId, tier } = getPrincipal(request)
+  const { priority = 0, queueWaitMs = 0, totalDeadlineMs = 0 } = getConfiguration(request).tiers[tier] ?? {}
+  const askedMs = readTimeoutMs(request.headers['x-request-timeout-ms'])
+  const deadlineMs = request.startedAt + Math.min(askedMs ?? totalDeadlineMs, totalDeadlineMs)
+  return { account: accountId, tier, priority, queueWaitMs, deadlineMs }
+}
+
+function readTimeoutMs(header: string | string[] | undefined): number | null {
+  if (header === undefined) return null
+  if (typeof header === 'string' && /^[1-9]\d{0,8}$/.test(header)) return Number(header)
+  const message = 'The header x-request-timeout-ms must be a whole number of milliseconds, such as 30000.'
+  throw new WeirError('invalidRequest', message, { param: 'x-request-timeout-ms' })
 }
 
 interface PromptCacheOptions {

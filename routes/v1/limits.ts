@@ -4,7 +4,7 @@ import { periodAt } from '../../src/domain/calendar.ts'
 import type { Limit } from '../../src/domain/limit.ts'
 import { mostOf, refillMsOf, remainingOf } from '../../src/domain/limit-headers.ts'
 import { formatUsd } from '../../src/domain/money.ts'
-import type { LimitState } from '../../src/domain/reservation.ts'
+import type { KnownState } from '../../src/domain/reservation.ts'
 import { jsonAnswer } from '../../src/schemas/answer-parts.ts'
 import { keyErrors } from '../../src/schemas/error-body.ts'
 import { type LimitList, LimitListSchema, type LimitView } from '../../src/schemas/limit-list.ts'
@@ -37,23 +37,23 @@ export default async function limits(app: FastifyInstance): Promise<void> {
   )
 }
 
-function viewOf(limit: Limit, state: LimitState, nowMs: number): LimitView {
+function viewOf(limit: Limit, state: KnownState, nowMs: number): LimitView {
   const amount = (value: number) => (limit.unit === 'nanoUsd' ? formatUsd(value) : value)
   return {
     object: 'limit',
     name: limit.name,
     of: limit.of,
     limit: amount(mostOf(limit)),
-    used: amount(state.used),
-    remaining: amount(remainingOf(limit, state)),
+    used: state === null ? null : amount(state.used),
+    remaining: state === null ? null : amount(remainingOf(limit, state)),
     resets_at: resetAt(limit, state, nowMs),
   }
 }
 
-function resetAt(limit: Limit, state: LimitState, nowMs: number): string | null {
+function resetAt(limit: Limit, state: KnownState, nowMs: number): string | null {
   switch (limit.kind) {
     case 'rate':
-      return new Date(nowMs + refillMsOf(limit, state)).toISOString()
+      return state === null ? null : new Date(nowMs + refillMsOf(limit, state)).toISOString()
     case 'period':
       return new Date(periodAt(limit.period, nowMs * 1000).untilUs / 1000).toISOString()
     case 'flight':

@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { getPrincipal } from '../../plugins/auth.ts'
+import { getConfiguration } from '../../plugins/configuration.ts'
 import { unknownModel } from '../../plugins/permissions.ts'
 import type { Model } from '../../src/domain/catalog.ts'
 import { WeirError } from '../../src/errors.ts'
@@ -23,12 +23,12 @@ export default async function models(app: FastifyInstance): Promise<void> {
         response: { 200: jsonAnswer('The models.', ModelListSchema), ...keyErrors },
       },
     },
-    async request => ({ object: 'list', data: app.allowedModels(getPrincipal(request)).map(wireModel) }),
+    async request => ({ object: 'list', data: app.allowedModels(request).map(wireModel) }),
   )
   const getModel = (request: FastifyRequest, name: string) => {
-    const model = app.catalog.current.find(name)
+    const model = app.catalog.of(getConfiguration(request)).find(name)
     if (model === undefined) throw unknownModel(app, name)
-    if (app.allowedModels(getPrincipal(request)).includes(model)) return wireModel(model)
+    if (app.allowedModels(request).includes(model)) return wireModel(model)
     const message = 'There is no such model for this key. GET /v1/models lists those there are.'
     throw new WeirError('modelNotFound', message, { param: 'model' })
   }

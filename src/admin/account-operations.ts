@@ -229,7 +229,7 @@ async function requireToGive(
     before?.identities.some(known => isDeepStrictEqual(known, subject)) === true
   const isOpened = before?.status === 'suspended' && after.status === 'active'
   const had = before === null || isOpened || !after.identities.every(isKnown) ? null : before
-  const powerOf = ({ tier, limits }: Account) => powerOfAccount(findTier(context.tiers, tier), limits)
+  const powerOf = ({ tier, limits }: Account) => powerOfAccount(findTier(context.tiers(), tier), limits)
   const lack = findLack(await authorityOf(context, actor), powerOf(after), had && powerOf(had))
   // What an account may do is its tier's to say.
   refuseLack(lack && (lack.param.startsWith('limits.') ? lack : { ...lack, param: 'tier' }))

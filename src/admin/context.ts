@@ -14,14 +14,15 @@ import type { Tier } from './tier-views.ts'
 export interface OperationsContext {
   readonly sql: Sql
   readonly peppers: Peppers
-  readonly tiers: Config['tiers']
-  /** Told when a key or an account has changed, so that whoever remembers it can forget it. */
+  /** As the configuration has them now. */
+  readonly tiers: () => Config['tiers']
+  /** Told when a record has changed, so that whoever remembers it can forget it. */
   readonly announceChange: (change: Change) => void
 }
 
 /** Makes a change and tells of it, also where nobody knows whether it was made: its statement may still take effect. */
 export async function announced(
-  { announceChange }: OperationsContext,
+  { announceChange }: Pick<OperationsContext, 'announceChange'>,
   change: Change,
   outcome: Promise<ChangeOutcome>,
 ): Promise<ChangeOutcome> {
@@ -49,14 +50,18 @@ const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 export const isUuid = (text: string): boolean => uuid.test(text)
 
 /** By id, else by name; deleted accounts by id only. */
-export async function findAccount({ sql }: OperationsContext, idOrName: string): Promise<Account | null> {
+export async function findAccount({ sql }: Pick<OperationsContext, 'sql'>, idOrName: string): Promise<Account | null> {
   return (
     (isUuid(idOrName) ? await findAccountById(sql, idOrName) : null) ??
     (await findAccountByName(sql, sameName(idOrName)))
   )
 }
 
-export async function getAccount(context: OperationsContext, idOrName: string, param?: string): Promise<Account> {
+export async function getAccount(
+  context: Pick<OperationsContext, 'sql'>,
+  idOrName: string,
+  param?: string,
+): Promise<Account> {
   const account = await findAccount(context, idOrName)
   if (account !== null) return account
   const message = `There is no account "${shown(idOrName)}".`
@@ -64,7 +69,8 @@ export async function getAccount(context: OperationsContext, idOrName: string, p
 }
 
 /** The tier that somebody asks for. */
-export function getTier({ tiers }: OperationsContext, name: string): Tier {
+export function getTier(context: OperationsContext, name: string): Tier {
+  const tiers = context.tiers()
   const tier = findTier(tiers, name)
   if (tier !== undefined) return tier
   throw invalid('tier', `There is no tier "${shown(name)}". There are: ${Object.keys(tiers).join(', ')}.`)

@@ -11,7 +11,7 @@ import type { Tier } from './tier-views.ts'
 
 /** What an account that exists may have. */
 export function getTierOfAccount({ tiers }: OperationsContext, name: string): Tier {
-  const tier = findTier(tiers, name)
+  const tier = findTier(tiers(), name)
   if (tier !== undefined) return tier
   throw conflict(`The account's tier "${name}" is not in the configuration.`, 'account')
 }

@@ -37,11 +37,11 @@ export function buildOperations(context: OperationsContext): Operations {
         },
       ),
     listTiers: () => {
-      const data = Object.entries(tiers).map(([name, tier]) => tierView(name, tier))
+      const data = Object.entries(tiers()).map(([name, tier]) => tierView(name, tier))
       return { object: 'list', data, has_more: false, next_cursor: null }
     },
     getTier: ({ name }) => {
-      const tier = findTier(tiers, name)
+      const tier = findTier(tiers(), name)
       if (tier !== undefined) return tierView(name, tier)
       throw new WeirError('resourceNotFound', `There is no tier "${shown(name)}".`)
     },

@@ -47,7 +47,7 @@ export async function authorityOf({ sql, tiers }: OperationsContext, actor: Acto
   if (actor.kind === 'command' || actor.principal.credential === 'admin-key') return { kind: 'unlimited' }
   const { accountId, keyId, scopes, models, tier: tierName } = actor.principal
   const grant = { scopes, models }
-  const tier = findTier(tiers, tierName)
+  const tier = findTier(tiers(), tierName)
   if (keyId !== null) {
     const key = await findStoredKey(sql, keyId)
     if (key !== null) return { kind: 'limited', ...powerOfKey(tier, key), grant }

@@ -11,6 +11,7 @@ import {
   limitsIn,
   principalOfIdentity,
   principalOfKey,
+  type Terms,
   type Tiers,
   tierOf,
 } from '../domain/standing.ts'
@@ -19,17 +20,24 @@ import { RecordCache } from '../store/record-cache.ts'
 
 export interface CallersOptions {
   readonly ttlMs: number
-  readonly tiers: Tiers
+  /** As they are now: another object where anything about them has changed. */
+  readonly tiers: () => Tiers
   /** Both reject when the database cannot say. */
   readonly findKey: (publicId: string) => Promise<KeyStanding | null>
   /** Where an issuer's callers are to be given accounts, whoever has none has got one by then. */
   readonly findIdentity: (identity: Identity, requestId: string) => Promise<AccountStanding | null>
 }
 
-/** The principal that was made of a proof, and of what; another standing makes another one. */
+/** The principal that was made of a proof, and of what; another standing makes another one, and so do other tiers. */
 interface Made {
   readonly standing: AccountStanding
+  readonly tiers: Tiers
   readonly principal: Principal | null
+}
+
+interface LimitsMade {
+  readonly tiers: Tiers
+  readonly set: LimitSet
 }
 
 export class Callers {
@@ -38,7 +46,7 @@ export class Callers {
   readonly #identities: RecordCache<AccountStanding>
   readonly #made = new WeakMap<Proof, Made>()
   /** By tier: issuers' tokens may give one account several. Bounded by the tiers there are. */
-  readonly #limits = new WeakMap<AccountStanding, Map<string, LimitSet>>()
+  readonly #limits = new WeakMap<AccountStanding, Map<string, LimitsMade>>()
 
   constructor(options: CallersOptions) {
     this.#options = options
@@ -71,8 +79,15 @@ export class Callers {
   }
 
   forget({ kind, id }: Change): void {
-    if (kind === 'key') this.#keys.forget(id)
-    else for (const records of [this.#keys, this.#identities]) records.forgetGroup(id)
+    switch (kind) {
+      case 'key':
+        this.#keys.forget(id)
+        return
+      case 'account':
+        for (const records of [this.#keys, this.#identities]) records.forgetGroup(id)
+        return
+      case 'experiment':
+    }
   }
 
   /** Changes may have been missed: what is remembered only counts while the database cannot say. */
@@ -83,30 +98,32 @@ export class Callers {
 
   #judgeKey(proof: KeyProof | TokenProof, key: KeyStanding, nowMs: number): Principal | null {
     if (!isUsable(key, nowMs)) return null
-    return this.#makeOnce(proof, key, limits => principalOfKey(proof, key, { tiers: this.#options.tiers, limits }))
+    return this.#makeOnce(proof, key, terms => principalOfKey(proof, key, terms))
   }
 
   #judgeIdentity(proof: IdentityProof, account: AccountStanding): Principal | null {
     if (account.accountStatus !== 'active') return null
-    return this.#makeOnce(proof, account, limits =>
-      principalOfIdentity(proof, account, { tiers: this.#options.tiers, limits }),
-    )
+    return this.#makeOnce(proof, account, terms => principalOfIdentity(proof, account, terms))
   }
 
-  #makeOnce(proof: Proof, standing: AccountStanding, make: (limits: LimitSet) => Principal | null): Principal | null {
+  #makeOnce(proof: Proof, standing: AccountStanding, make: (terms: Terms) => Principal | null): Principal | null {
+    const tiers = this.#options.tiers()
     const known = this.#made.get(proof)
-    if (known?.standing === standing) return known.principal
-    const principal = make(this.#limitsOf(standing, tierOf(proof, standing)))
-    this.#made.set(proof, { standing, principal })
+    if (known?.standing === standing && known.tiers === tiers) return known.principal
+    const principal = make({ tiers, limits: this.#limitsOf(standing, tierOf(proof, standing), tiers) })
+    this.#made.set(proof, { standing, tiers, principal })
     return principal
   }
 
-  /** Once for each standing, since others keep what they know of a set by the object it is. */
-  #limitsOf(standing: AccountStanding, tier: string): LimitSet {
-    const byTier = this.#limits.get(standing) ?? new Map<string, LimitSet>()
-    const limits = byTier.get(tier) ?? limitsIn(tier, standing, this.#options.tiers)
-    this.#limits.set(standing, byTier.set(tier, limits))
-    return limits
+  /** Once for each standing as long as its limits stay the same: others keep what they know of a set by the object it is. */
+  #limitsOf(standing: AccountStanding, tier: string, tiers: Tiers): LimitSet {
+    const byTier = this.#limits.get(standing) ?? new Map<string, LimitsMade>()
+    const known = byTier.get(tier)
+    if (known?.tiers === tiers) return known.set
+    const made = limitsIn(tier, standing, tiers)
+    const set = known?.set.fingerprint === made.fingerprint ? known.set : made
+    this.#limits.set(standing, byTier.set(tier, { tiers, set }))
+    return set
   }
 }
 

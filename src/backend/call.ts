@@ -1,15 +1,18 @@
 import type { Model, Target } from '../domain/catalog.ts'
 import type { Outcome } from '../domain/settlement.ts'
 import type { Usage } from '../domain/usage.ts'
+import type { WeirError } from '../errors.ts'
 import type { EndpointName } from '../schemas/config/models.ts'
 import type { Backend } from './backend.ts'
 import type { Engine } from './engine.ts'
-import type { Fault, FaultContext } from './fault.ts'
+import { Fault, type FaultContext, type FaultKind, isLeaving } from './fault.ts'
 
 /** One inference request on its way to a backend. */
 export interface Call {
   readonly operation: EndpointName
   readonly model: Model
+  /** Models that answer where no target of the one before can, in their order: those that its caller may use. */
+  readonly fallbacks: readonly Model[]
   /** The name the caller asked for; the answer carries it. */
   readonly askedModel: string
   /** Choices expected in all: `n` times the prompts. */
@@ -18,24 +21,88 @@ export interface Call {
   /** Whether the caller asked for a stream, and for the usage in it. */
   readonly stream: boolean
   readonly includeUsage: boolean
-  /** The body for this target; built anew for each, because names and engine fields differ. */
-  readonly buildBody: (target: Target, engine: Engine, stream: boolean) => Buffer
+  readonly caller: Caller
+  /** Whose targets are to answer it as long as one of them can; null where its model compares none. */
+  readonly arm: string | null
+  /** What stands for the beginning of its prompt, null where there is nothing to be found again; see prefixKeyOf. */
+  readonly prefixKey: () => number | null
+  /** The body for a target; built anew for each, because names, bounds and engine fields differ. */
+  readonly buildBody: (sending: Sending) => Buffer
   /** Filled in on the way, for the log, the metrics and later the ledger. */
   readonly record: CallRecord
 }
 
+/** What a body is built for. */
+export interface Sending {
+  /** Which the target is one of. */
+  readonly model: Model
+  readonly target: Target
+  readonly engine: Engine
+  readonly stream: boolean
+}
+
+/** For whom a call is made, as far as it decides who goes first and how long. */
+export interface Caller {
+  readonly account: string
+  /** Null where nobody waits for the answer. */
+  readonly tier: string | null
+  /** Higher goes first where calls queue. */
+  readonly priority: number
+  /** The longest wait for a place on a backend. */
+  readonly queueWaitMs: number
+  /** When the time of the request is up, in milliseconds of the monotonic clock. */
+  readonly deadlineMs: number
+}
+
+/** One attempt of a call. */
+export interface Try {
+  readonly backend: string
+  /** The backend's own name for the model. */
+  readonly model: string
+  /** How it failed; null while it runs, and where it went well. */
+  fault: FaultKind | null
+}
+
 /** What became of a call; read once, when the reply's socket closes. */
 export interface CallRecord {
+  /** Of the last attempt. */
   backend: string | null
+  /** The model that was asked, which is another one after a fallback; null before the first attempt. */
+  model: Model | null
+  /** Of that model, by whose price the call is counted; null before the first attempt. */
+  target: Target | null
+  /** Which arm of the model's experiment that was; null where it was none. */
+  arm: string | null
   attempts: number
-  /** When the first content came, in milliseconds of the monotonic clock. */
+  /** In their order; as many as attempts. */
+  readonly tries: Try[]
+  /**
+   * When the first content came, in milliseconds of the monotonic clock; null where all that came of it is an error, since what
+   * a backend had begun was then never given to the caller.
+   */
   firstContentAt: number | null
   usage: Usage | null
+  /** The waits for a slot, in milliseconds; of all its attempts together. */
+  queueMs: number
   /** Null while it went well. */
   fault: Fault | null
   /** Absent as long as nothing was sent to a backend: then nothing can have been used. */
   dispatch?: Dispatch
 }
+
+/** Of a call that has not begun. */
+export const newRecord = (): CallRecord => ({
+  backend: null,
+  model: null,
+  target: null,
+  arm: null,
+  attempts: 0,
+  tries: [],
+  firstContentAt: null,
+  usage: null,
+  queueMs: 0,
+  fault: null,
+})
 
 /** What went on at the backend. */
 export interface Dispatch {
@@ -67,7 +134,19 @@ const promptFields: Record<EndpointName, string> = { chat: 'messages', completio
 export const faultContext = (call: Call): FaultContext => ({
   model: call.askedModel,
   promptField: promptFields[call.operation],
+  wasTriedAgain: call.record.attempts > 1,
 })
+
+/** Another attempt begins, or none can because nobody says what the backend is: what an earlier one was sent for came to nothing. */
+export function noteTry({ record }: Call, { backend, target }: Pick<Route, 'backend' | 'target'>, model: Model): void {
+  record.backend = backend.name
+  record.model = model
+  record.target = target
+  record.arm = target.arm ?? null
+  record.attempts++
+  record.tries.push({ backend: backend.name, model: target.model, fault: null })
+  delete record.dispatch
+}
 
 /** The backend may be working on the request from now on. A second try of the same attempt does not begin anew. */
 export function noteSent({ record }: Call): void {
@@ -90,13 +169,25 @@ export function noteEnd(
   dispatch.isUsageWhole = fault === null || choices === 1 || !engine.usagePerChoice
 }
 
+/**
+ * Its caller is told this error, though the call itself went well or was never made: of what a backend gave it is given
+ * nothing. Where the call has failed, that is why it is told so, and nothing changes.
+ */
+export function noteWithheld(record: CallRecord, { statusCode, cause }: WeirError): void {
+  if (record.fault !== null) return
+  const kind = statusCode < 500 ? 'client' : 'internal'
+  record.fault = cause instanceof Fault ? cause : new Fault(kind, 'its caller is told an error instead', { cause })
+  record.firstContentAt = null
+}
+
 /** What a settlement is made of, once the call is over; `record` is null where no call was made. */
 export function outcomeOf(record: CallRecord | null): Outcome {
-  const { dispatch, fault = null, usage = null, firstContentAt = null } = record ?? {}
+  const { dispatch, fault = null, usage = null, firstContentAt = null, tries = [] } = record ?? {}
+  // Whoever leaves between two attempts leaves one behind that has failed.
+  const failure = tries.at(-1)?.fault ?? fault?.kind ?? null
   return {
     isSent: dispatch !== undefined,
-    // To leave and not to read is the caller's doing, not a failure.
-    hasFailed: fault !== null && fault.kind !== 'client-gone' && fault.kind !== 'client-stall',
+    hasFailed: failure !== null && !isLeaving(failure),
     hasContent: firstContentAt !== null,
     pieces: dispatch?.pieces ?? 0,
     usage,

@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import type { WeirError } from '../errors.ts'
+import { Fault } from './fault.ts'
 
 export interface ClientStreamTimes {
   /** How long the 200 waits for the first content. */
@@ -31,7 +32,8 @@ const maxHeldBytes = 256 * 1024
 
 /**
  * The caller's side of a stream. Holding → committed → over. While it holds, nothing has been sent and a failure can still
- * be an ordinary HTTP status; the first content, or commitAfterMs without any, commits it.
+ * be an ordinary HTTP status; the first content, or commitAfterMs without any, commits it. Frames without content are kept
+ * beyond that, until content comes: until then another attempt may take this one's place, with frames of its own.
  */
 export class ClientStream {
   readonly #raw: ServerResponse
@@ -70,16 +72,19 @@ export class ClientStream {
 
   /** Keeps frames that carry no content yet; they go out with the first that does, or are dropped with the attempt. */
   hold(frames: Buffer): void {
-    if (this.#state !== 'holding') {
-      this.write(frames)
-      return
-    }
+    if (this.#state === 'over') return
     this.#held.push(frames)
     this.#heldBytes += frames.length
-    if (this.#heldBytes > maxHeldBytes) this.commit()
+    if (this.#heldBytes > maxHeldBytes) throw new Fault('rubbish', `${maxHeldBytes} bytes of events without content`)
   }
 
-  /** Sends the 200 and what was held. */
+  /** The attempt that they came from has failed. */
+  dropHeld(): void {
+    this.#held = []
+    this.#heldBytes = 0
+  }
+
+  /** Sends the 200. */
   commit(): void {
     if (this.#state !== 'holding') return
     this.#state = 'committed'
@@ -87,25 +92,29 @@ export class ClientStream {
     this.#commitTimer = null
     this.#events.onCommit()
     this.#raw.writeHead(200, { ...this.#headers, ...streamHeaders })
-    for (const frames of this.#held) this.#put(frames)
-    this.#held = []
     this.#heartbeat = setInterval(() => this.#beat(), this.#times.heartbeatMs)
   }
 
   write(frames: Buffer): void {
     if (this.#state === 'holding') this.commit()
-    if (this.#state === 'committed') this.#put(frames)
+    if (this.#state !== 'committed') return
+    this.#putHeld()
+    this.#put(frames)
   }
 
   /** Ends a committed stream with an error event and without `[DONE]`, so that every SDK raises. */
   fail(error: WeirError): void {
     if (this.#state !== 'committed') return
+    this.dropHeld()
     this.#put(Buffer.from(`data: ${JSON.stringify(error.body)}\n\n`))
     this.end()
   }
 
+  /** The answer is whole, if only of frames without content. */
   end(): void {
+    if (this.#held.length > 0) this.commit()
     if (this.#state !== 'committed') return
+    this.#putHeld()
     this.#stop()
     this.#raw.end()
     // 'close' comes when the last byte is out, and clears it.
@@ -115,6 +124,12 @@ export class ClientStream {
   /** Gives the reply back unsent, for an ordinary error. Only while holding. */
   release(): void {
     this.#stop()
+  }
+
+  #putHeld(): void {
+    if (this.#held.length === 0) return
+    for (const frames of this.#held) this.#put(frames)
+    this.dropHeld()
   }
 
   #put(bytes: Buffer): void {

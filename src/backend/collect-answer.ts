@@ -1,29 +1,25 @@
 import type { ServerResponse } from 'node:http'
 import { Assembler } from '../domain/assemble.ts'
 import { choicesOf, hasContent, isObject, type Json } from '../domain/chat-event.ts'
-import { formatUsage, parseTimings, parseUsage, type Usage, UsageTally } from '../domain/usage.ts'
-import type { AttemptSink } from './attempt.ts'
-import type { AttemptHandle } from './backend.ts'
-import { type Call, callPath, faultContext, noteEnd, noteSent, type Route } from './call.ts'
+import { formatUsage, parseTimings, parseUsage, UsageTally } from '../domain/usage.ts'
+import { type Call, faultContext, type Route } from './call.ts'
+import { Dispatch } from './dispatch.ts'
+import type { Engine } from './engine.ts'
 import { complete, envelope } from './envelope.ts'
+import { Failover } from './failover.ts'
 import { Fault, toWeirError } from './fault.ts'
-import type { LiveStream } from './stream-answer.ts'
+import type { Fleet } from './fleet.ts'
+import type { Reception } from './reception.ts'
+import type { LiveCall } from './stream-answer.ts'
 import { StreamRelay } from './stream-relay.ts'
 
 /** A whole answer larger than this is not waited for. */
 const maxAnswerBytes = 64 * 1024 * 1024
 
-/** A sink that ends with a value. */
-interface Collector {
-  /** Takes the next bytes, as AttemptSink does; may throw a Fault, as onEnd may. */
-  readonly onData: (chunk: Buffer) => boolean
-  /** Whether nothing more is needed. */
-  readonly isDone: () => boolean
-  readonly onEnd: () => Json
-  /** What is known of the usage so far. */
-  readonly usage: () => Usage | null
-  /** Pieces of output so far; see Dispatch. */
-  readonly pieces: () => number
+/** A reception that ends with a value. */
+interface Collector extends Reception {
+  /** The answer, once it is whole. */
+  readonly answer: Json
 }
 
 /**
@@ -31,60 +27,53 @@ interface Collector {
  */
 export function collectAnswer(
   call: Call,
-  route: Route,
+  fleet: Fleet,
   raw: ServerResponse,
-  live: Set<LiveStream>,
+  live: Set<LiveCall>,
 ): Promise<Json | null> {
-  const { promise, resolve, reject } = Promise.withResolvers<Json | null>()
-  const stream = route.engine.alwaysStream && call.operation !== 'embeddings'
-  let attempt: AttemptHandle | null = null
-  const running: LiveStream = { stop: fault => attempt?.abort(fault) }
-  const collector = stream ? eventCollector(call, route, () => attempt?.contentBegan()) : bodyCollector(call)
-
-  live.add(running)
-  raw.once('close', () => {
-    if (!raw.writableFinished) running.stop(new Fault('client-gone', 'the caller left'))
-  })
-  let isSettled = false
-  const settle = (fault: Fault | null) => {
-    isSettled = true
-    live.delete(running)
-    noteEnd(call, route.engine, { usage: collector.usage(), pieces: collector.pieces(), fault })
-  }
-  const finish = () => {
-    if (isSettled) return
-    const answer = collector.onEnd()
-    settle(null)
-    resolve(withUsage(call, answer))
-  }
-  const sink: AttemptSink = {
-    onSent: () => noteSent(call),
-    onData: chunk => {
-      const isProgress = collector.onData(chunk)
-      if (collector.isDone() && !isSettled) {
-        finish()
-        // Some servers leave the connection open after [DONE].
-        attempt?.answered()
+  const { promise, resolve, reject } = Promise.withResolvers<Collector | null>()
+  let collector: Collector | null = null
+  const receiver = {
+    relays: false,
+    wantsStream: (engine: Engine) => collectsEvents(call, engine),
+    begin: (route: Route) => {
+      collector = collect(call, route)
+      return collector
+    },
+    end: (fault: Fault | null) => {
+      live.delete(dispatch)
+      if (fault === null && collector !== null) resolve(collector)
+      else if (fault === null || fault.kind === 'client-gone') resolve(null)
+      else {
+        // Of what the backend had begun its caller is given nothing but the error.
+        call.record.firstContentAt = null
+        reject(toWeirError(fault, faultContext(call)))
       }
-      return isProgress
-    },
-    onEnd: finish,
-    onFault: fault => {
-      if (isSettled) return
-      settle(fault)
-      if (fault.kind === 'client-gone') resolve(null)
-      else reject(toWeirError(fault, faultContext(call)))
     },
   }
-  const body = call.buildBody(route.target, route.engine, stream)
-  attempt = route.backend.attempt(route.engine, { path: callPath(call), body, stream }, sink)
-  return promise
+  const dispatch: Dispatch = new Dispatch(call, fleet, receiver, new Failover(call, fleet))
+  live.add(dispatch)
+  raw.once('close', () => {
+    if (!raw.writableFinished) dispatch.stop(new Fault('client-gone', 'the caller left'))
+  })
+  dispatch.start()
+  // Not within the end of the call, whose attempt would take a mistake in it for one of the backend's, and nobody would answer.
+  return promise.then(whole => (whole === null ? null : withUsage(call, whole.answer)))
 }
 
+/** Whether an engine of this kind is asked for a stream, though the answer is to be one piece. */
+export const collectsEvents = ({ operation }: Call, { alwaysStream }: Engine): boolean =>
+  alwaysStream && operation !== 'embeddings'
+
+/** Takes one attempt's answer that is to be one piece. */
+export const collect = (call: Call, route: Route): Collector =>
+  collectsEvents(call, route.engine) ? collectEvents(call, route) : collectBody(call)
+
 /** Assembles the answer from the events of its stream. */
-function eventCollector(call: Call, route: Route, onContent: () => void): Collector {
-  const tally = new UsageTally(route.engine.usagePerChoice, call.choicesPerPrompt)
+function collectEvents(call: Call, { engine }: Route): Collector {
+  const tally = new UsageTally(engine.usagePerChoice, call.choicesPerPrompt)
   const assembler = new Assembler(call.operation === 'chat' ? 'chat' : 'completions')
+  let began = false
   const relay = new StreamRelay({
     model: call.askedModel,
     tally,
@@ -93,56 +82,73 @@ function eventCollector(call: Call, route: Route, onContent: () => void): Collec
     choices: call.choices,
     look: event => {
       assembler.add(event)
-      if (call.record.firstContentAt === null && hasContent(event)) {
-        call.record.firstContentAt = performance.now()
-        onContent()
-      }
+      began ||= hasContent(event)
       return null
     },
     onFrames: () => {},
   })
   const count = byteBound()
+  const finish = () => {
+    relay.end()
+    if (!assembler.isFinished) throw new Fault('incomplete', 'a choice never ended')
+  }
   return {
     onData: chunk => {
       count(chunk)
-      return relay.push(chunk)
+      const isProgress = relay.push(chunk)
+      if (relay.isDone) finish()
+      return isProgress
     },
-    isDone: () => relay.isDone,
-    onEnd: () => {
-      relay.end()
-      if (!assembler.isFinished) throw new Fault('incomplete', 'a choice never ended')
+    onEnd: finish,
+    get answer() {
       return assembler.result()
     },
-    usage: () => tally.total(),
-    pieces: () => relay.pieces,
+    get isDone() {
+      return relay.isDone
+    },
+    get hasContent() {
+      return began
+    },
+    get usage() {
+      return tally.total()
+    },
+    get pieces() {
+      return relay.pieces
+    },
   }
 }
 
 /** Takes the answer as the backend gives it, in one piece. */
-function bodyCollector(call: Call): Collector {
+function collectBody(call: Call): Collector {
   const chunks: Buffer[] = []
   const count = byteBound()
-  let usage: Usage | null = null
-  let pieces = 0
+  let found: { readonly answer: Json; readonly choices: number } | null = null
   return {
+    isDone: false,
     onData: chunk => {
       count(chunk)
       chunks.push(chunk)
       return true
     },
-    isDone: () => false,
     onEnd: () => {
       const answer = parseAnswer(Buffer.concat(chunks).toString('utf8'))
       const list = call.operation === 'embeddings' ? answer['data'] : choicesOf(answer)
       if (!Array.isArray(list) || list.length === 0) throw new Fault('rubbish', 'the answer holds nothing')
-      call.record.firstContentAt = performance.now()
-      // Without a stream nobody can say of how many tokens the text is: one for each choice at least.
-      pieces = call.operation === 'embeddings' ? 0 : list.length
-      usage = parseUsage(answer['usage']) ?? parseTimings(answer['timings'])
-      return answer
+      found = { answer, choices: list.length }
     },
-    usage: () => usage,
-    pieces: () => pieces,
+    get answer() {
+      return found?.answer ?? {}
+    },
+    get hasContent() {
+      return found !== null
+    },
+    get usage() {
+      return found === null ? null : (parseUsage(found.answer['usage']) ?? parseTimings(found.answer['timings']))
+    },
+    get pieces() {
+      // Without a stream nobody can say of how many tokens the text is: one for each choice at least.
+      return found === null || call.operation === 'embeddings' ? 0 : found.choices
+    },
   }
 }
 

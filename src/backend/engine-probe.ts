@@ -6,6 +6,8 @@ import { Fault } from './fault.ts'
 
 /** A probe's answer is small, or it is not one. */
 const maxProbeBytes = 4 * 1024 * 1024
+/** When one that loads, or is too busy for a probe, should be asked again. */
+const loadingRetryMs = 1000
 
 interface ProbeAnswer {
   readonly status: number
@@ -29,16 +31,22 @@ export class EngineProbe {
   }
 
   /**
-   * What kind of server this is. What it is said to be stays, so nothing is concluded from an error, nor from silence:
+   * What kind of server this is, and its slots where it has told them on the way. What it is said to be stays, so nothing is concluded from an error, nor from silence:
    * throws a Fault (`connect`, `timeout`, `busy` while it loads, `refused`, `rubbish`) where it has to be asked again.
    */
-  async detect(): Promise<EngineName> {
+  async detect(): Promise<{ readonly engine: EngineName; readonly slots: number | null }> {
     const props = await this.#get('/props')
-    if (props.server.toLowerCase().includes('llama.cpp') || typeof props.json?.['total_slots'] === 'number') {
-      if (props.status === 503) throw new Fault('busy', 'llama-server is loading its model', { status: 503 })
-      return 'llama-server'
+    const slots = slotsOf(props)
+    if (props.server.toLowerCase().includes('llama.cpp') || slots !== null) {
+      if (props.status === 503)
+        throw new Fault('busy', 'llama-server is loading its model', { status: 503, retryAfterMs: loadingRetryMs })
+      return { engine: 'llama-server', slots }
     }
     refuseStandIn('/props', props.status)
+    return { engine: await this.#detectOther(), slots: null }
+  }
+
+  async #detectOther(): Promise<EngineName> {
     const root = await this.#get('/')
     if (root.text.startsWith('Ollama is running')) return 'ollama'
     refuseStandIn('/', root.status)
@@ -68,11 +76,16 @@ export class EngineProbe {
     })
   }
 
-  /** How many requests llama-server runs at once; null where it does not say. */
+  /** Throws a Fault where nobody answers or only a stand-in does; any other answer will do, a refusal too. */
+  async checkHealth(path: string): Promise<void> {
+    refuseStandIn(path, (await this.#get(path)).status)
+  }
+
+  /** How many requests llama-server runs at once; null where it does not say. Throws a Fault. */
   async slots(): Promise<number | null> {
-    const { json } = await this.#get('/props')
-    const slots = json?.['total_slots']
-    return typeof slots === 'number' && slots > 0 ? slots : null
+    const answer = await this.#get('/props')
+    refuseStandIn('/props', answer.status)
+    return slotsOf(answer)
   }
 
   /** Its list of models. Throws a Fault where it is not there or refuses us. */
@@ -94,6 +107,8 @@ export class EngineProbe {
         method: 'GET',
         path: this.#pathPrefix + path,
         headers: this.#headers,
+        // The next one is seconds away, and llama-server keeps a thread for each idle connection.
+        reset: true,
         signal,
       })
       const text = await readText(answer.body)
@@ -106,7 +121,7 @@ export class EngineProbe {
     } catch (error) {
       if (error instanceof Fault) throw error
       if (signal.aborted)
-        throw new Fault('timeout', `GET ${path} took over ${this.#timeoutMs} ms`, { phase: 'connect', cause: error })
+        throw new Fault('timeout', `GET ${path} took over ${this.#timeoutMs} ms`, { phase: 'probe', cause: error })
       throw new Fault('connect', `GET ${path} failed`, { cause: error })
     }
   }
@@ -118,8 +133,13 @@ export class EngineProbe {
  */
 function refuseStandIn(path: string, status: number): void {
   const what = `the backend answered ${status} to ${path}`
-  if (status === 503 || status === 429) throw new Fault('busy', what, { status })
+  if (status === 503 || status === 429) throw new Fault('busy', what, { status, retryAfterMs: loadingRetryMs })
   if (status >= 500 && status !== 501) throw new Fault('connect', what, { status })
+}
+
+function slotsOf({ json }: ProbeAnswer): number | null {
+  const slots = json?.['total_slots']
+  return typeof slots === 'number' && slots > 0 ? slots : null
 }
 
 async function readText(body: AsyncIterable<Buffer>): Promise<string> {

@@ -5,6 +5,8 @@ export type EngineName = Exclude<(typeof engineNames)[number], 'auto'>
 /** How one kind of inference server differs from another; everything that depends on the kind is here. */
 export interface Engine {
   readonly name: EngineName
+  /** Where it says whether it is there and has loaded, at little cost. */
+  readonly healthPath: string
   /**
    * A caller who leaves a non-streaming request is not noticed, so every call goes as a stream and is assembled here.
    */
@@ -26,6 +28,7 @@ export interface Engine {
 const engines: Record<EngineName, Engine> = {
   'llama-server': {
     name: 'llama-server',
+    healthPath: '/health',
     alwaysStream: true,
     closesAfterStream: true,
     idleConnectionMs: 1000,
@@ -36,6 +39,7 @@ const engines: Record<EngineName, Engine> = {
   },
   vllm: {
     name: 'vllm',
+    healthPath: '/health',
     alwaysStream: false,
     closesAfterStream: false,
     idleConnectionMs: 4000,
@@ -46,6 +50,7 @@ const engines: Record<EngineName, Engine> = {
   },
   ollama: {
     name: 'ollama',
+    healthPath: '/api/version',
     alwaysStream: false,
     closesAfterStream: false,
     idleConnectionMs: 4000,
@@ -56,6 +61,7 @@ const engines: Record<EngineName, Engine> = {
   },
   openai: {
     name: 'openai',
+    healthPath: '/v1/models',
     alwaysStream: false,
     closesAfterStream: false,
     idleConnectionMs: 4000,

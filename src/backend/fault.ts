@@ -31,8 +31,19 @@ export type FaultKind =
   | 'client-stall'
   /** We stop. */
   | 'shutdown'
+  /** The answer was there, and a mistake of ours kept it from its caller. */
+  | 'internal'
 
-export type Phase = 'connect' | 'first-token' | 'idle' | 'total'
+export type Phase = 'probe' | 'connect' | 'first-token' | 'idle' | 'total' | 'deadline'
+
+/** Why a call was given no place on a backend. */
+export type RefusalReason =
+  /** As many wait as may. */
+  | 'queue-full'
+  /** No slot came free in the time that the call may wait. */
+  | 'queue-timeout'
+  /** No backend takes requests now: drained, or its breaker is open. */
+  | 'no-backend'
 
 interface FaultDetails {
   readonly phase?: Phase
@@ -40,6 +51,8 @@ interface FaultDetails {
   readonly retryAfterMs?: number
   /** The connection had served an earlier request and ended before a byte of this answer: it may be sent again. */
   readonly staleConnection?: boolean
+  /** The call was given no place: nothing was sent. */
+  readonly refusal?: RefusalReason
 }
 
 export class Fault extends Error {
@@ -53,30 +66,55 @@ export class Fault extends Error {
     this.kind = kind
     this.details = details
   }
+
+  /** The same, with another time to come again, in milliseconds. */
+  withRetryAfter(retryAfterMs: number): Fault {
+    return new Fault(this.kind, this.message, { ...this.details, retryAfterMs, cause: this.cause })
+  }
+}
+
+/** To leave and not to read is the caller's doing, not a failure. */
+export const isLeaving = (kind: FaultKind): boolean => kind === 'client-gone' || kind === 'client-stall'
+
+/** Before or between attempts. */
+export const deadlinePassed = (): Fault => new Fault('timeout', 'the time of the request is up', { phase: 'deadline' })
+
+/** Throws what is none: that is a mistake of ours. */
+export function asFault(error: unknown): Fault {
+  if (error instanceof Fault) return error
+  throw error
 }
 
 const phaseWords: Record<Phase, string> = {
+  probe: 'did not say in time what it is',
   connect: 'did not accept a connection in time',
   'first-token': 'did not begin to answer in time',
   idle: 'stopped in the middle of its answer',
   total: 'took longer than one answer may take',
+  deadline: 'did not end its answer in the time that this request has',
 }
 
 export interface FaultContext {
   readonly model: string
   /** The request field that holds the prompt: `messages`, `prompt` or `input`. */
   readonly promptField: string
+  /** We have tried again already: the caller's client need not, at once. */
+  readonly wasTriedAgain: boolean
 }
 
+/** Of all that is our mistake. */
+export const internalMessage = 'Something went wrong on our side. The request id is in x-request-id.'
+
 /** What the caller is told of a fault. */
-export function toWeirError(fault: Fault, { model, promptField }: FaultContext): WeirError {
+export function toWeirError(fault: Fault, { model, promptField, wasTriedAgain }: FaultContext): WeirError {
   const cause = fault
+  const advice = { cause, ...(wasTriedAgain ? { shouldRetry: false as const } : {}) }
   switch (fault.kind) {
     case 'context':
       return new WeirError(
         'contextLengthExceeded',
         `This request is longer than the context of model '${model}'. Shorten ${promptField}, or ask for fewer tokens.`,
-        { param: promptField, cause },
+        { param: promptField, cause: fault },
       )
     case 'client':
       return new WeirError(
@@ -85,15 +123,17 @@ export function toWeirError(fault: Fault, { model, promptField }: FaultContext):
         { cause },
       )
     case 'busy':
-      return new WeirError('overloaded', `Model '${model}' is busy or still loading. Try again shortly.`, {
+      return new WeirError('overloaded', busyMessage(fault.details.refusal, model), {
         retryAfterMs: fault.details.retryAfterMs ?? 1000,
-        cause,
+        ...advice,
+        // What has failed again and again is not there for the next try of an SDK either.
+        ...(fault.details.refusal === 'no-backend' ? { shouldRetry: false } : {}),
       })
     case 'timeout':
       return new WeirError(
         'upstreamTimeout',
         `The server of model '${model}' ${phaseWords[fault.details.phase ?? 'total']}.`,
-        { cause },
+        advice,
       )
     case 'incomplete':
     case 'reset':
@@ -101,12 +141,27 @@ export function toWeirError(fault: Fault, { model, promptField }: FaultContext):
     case 'rubbish':
     case 'refused':
     case 'failed':
-      return new WeirError('upstreamError', upstreamMessage(fault.kind, model), { cause })
+      return new WeirError('upstreamError', upstreamMessage(fault.kind, model), advice)
     case 'shutdown':
       return new WeirError('overloaded', 'This server is stopping. Try again: another one will answer.', { cause })
     case 'client-gone':
     case 'client-stall':
       return new WeirError('requestTimeout', 'The answer was not read.', { cause })
+    case 'internal':
+      return new WeirError('internal', internalMessage, { cause })
+  }
+}
+
+function busyMessage(refusal: RefusalReason | undefined, model: string): string {
+  switch (refusal) {
+    case 'queue-full':
+      return `Too many requests wait for model '${model}'. Try again later.`
+    case 'queue-timeout':
+      return `Model '${model}' had no slot free for this request in the time that it may wait. Try again later.`
+    case 'no-backend':
+      return `Model '${model}' is not available at the moment: its server has failed and is given a pause, or is drained.`
+    case undefined:
+      return `Model '${model}' is busy or still loading. Try again shortly.`
   }
 }
 

@@ -4,6 +4,8 @@ export interface AttemptTimeouts {
   readonly firstTokenMs: number
   readonly idleMs: number
   readonly totalMs: number
+  /** What is left of the request's own time. */
+  readonly deadlineMs: number
 }
 
 /** How long what is left of an answer, or the body of an error, may take. */
@@ -24,7 +26,10 @@ export class PhaseTimer {
   constructor(timeouts: AttemptTimeouts, streaming: boolean, onTimeout: (fault: Fault) => void) {
     this.#timeouts = timeouts
     this.#onTimeout = onTimeout
-    this.#total = setTimeout(() => this.#expire('total', timeouts.totalMs), timeouts.totalMs)
+    const { totalMs, deadlineMs } = timeouts
+    const last: Phase = deadlineMs < totalMs ? 'deadline' : 'total'
+    const lastMs = Math.min(deadlineMs, totalMs)
+    this.#total = setTimeout(() => this.#expire(last, lastMs), lastMs)
     this.#phase = streaming ? this.#start('first-token', timeouts.firstTokenMs) : null
   }
 

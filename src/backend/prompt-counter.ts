@@ -49,7 +49,7 @@ export class PromptCounter {
     if (this.#running >= maxAtOnce || signal.aborted) return null
     this.#running++
     try {
-      const body = call.buildBody(target, engine, call.stream)
+      const body = call.buildBody({ model: call.model, target, engine, stream: call.stream })
       if (body.length > maxBodyBytes) return null
       const plan = planCount(call.operation, engine.name, body)
       if (plan === null) return null

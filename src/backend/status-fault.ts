@@ -31,9 +31,12 @@ const contextMessage =
 /** llama-server says 500 to an input that its batch or context cannot hold. */
 const tooLargeMessage = /is too large to process|^input is larger than|^input \(\d+ tokens\)/
 
-/** llama-server says 500 to what is the request's fault; these are its words for it. */
+/**
+ * llama-server says 500 to what is the request's fault; these are its words for it. A chat template that raises, as where
+ * roles do not alternate, raises at these messages.
+ */
 const requestMessage =
-  /^\[json\.exception|^Failed to parse|^image input is not supported|^audio input is not supported|^"?(messages|tools|prompt|input)\b/
+  /Jinja Exception|^\s*-{4,}\s*While executing |^\[json\.exception|^Failed to parse|^image input is not supported|^audio input is not supported|^"?(messages|tools|prompt|input)\b/
 
 /**
  * Reads what a backend's error status means. `body` is at most maxErrorBodyBytes of it; `retryAfter` its header.

@@ -1,11 +1,14 @@
 import type { ServerResponse } from 'node:http'
 import { UsageTally } from '../domain/usage.ts'
 import type { WeirError } from '../errors.ts'
-import type { AttemptHandle } from './backend.ts'
-import { type Call, callPath, faultContext, noteEnd, noteSent, type Route } from './call.ts'
+import { type Call, faultContext, noteEnd, type Route } from './call.ts'
 import { ClientStream, type ClientStreamTimes } from './client-stream.ts'
+import { Dispatch } from './dispatch.ts'
 import { eventEnvelope } from './envelope.ts'
+import { Failover } from './failover.ts'
 import { Fault, toStreamError, toWeirError } from './fault.ts'
+import type { Fleet } from './fleet.ts'
+import type { Reception } from './reception.ts'
 import { StreamRelay } from './stream-relay.ts'
 
 export interface StreamReply {
@@ -14,44 +17,66 @@ export interface StreamReply {
   readonly times: ClientStreamTimes
   /** From here on the reply is written by hand. */
   readonly onCommit: () => void
+  /** What it has cost, asked for when nothing more is to come; null where that has no price. */
+  readonly cost: () => string | null
 }
 
-/** A stream that is being relayed: what can end it from outside. */
-export interface LiveStream {
-  readonly stop: (fault: Fault) => void
+/** A call that is being answered: what can end it from outside. */
+export interface LiveCall {
+  stop(fault: Fault): void
 }
 
 /**
  * Relays one streamed answer to the caller. Resolves when the stream is over, however it ended after its 200; rejects with
- * a WeirError while an ordinary error can still be sent. `live` holds the stream while it runs.
+ * a WeirError while an ordinary error can still be sent. `live` holds the call while it runs.
  */
-export function streamAnswer(call: Call, route: Route, reply: StreamReply, live: Set<LiveStream>): Promise<void> {
+export function streamAnswer(call: Call, fleet: Fleet, reply: StreamReply, live: Set<LiveCall>): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>()
-  const tally = new UsageTally(route.engine.usagePerChoice, call.choicesPerPrompt)
-  let attempt: AttemptHandle | null = null
-  let isSettled = false
-  const stream: LiveStream = { stop: fault => attempt?.abort(fault) }
-
-  const client = new ClientStream(reply.raw, reply.headers, reply.times, {
+  const { raw } = reply
+  let isOver = false
+  const client = new ClientStream(raw, reply.headers, reply.times, {
     onCommit: reply.onCommit,
-    onPressure: slow => (slow ? attempt?.pause() : attempt?.resume()),
+    onPressure: slow => (slow ? dispatch.pause() : dispatch.resume()),
     onStall: () => {
       const fault = new Fault('client-stall', 'the caller does not read')
-      if (!isSettled) return stream.stop(fault)
+      if (!isOver) return dispatch.stop(fault)
       // The stream has ended, and its last part is not taken.
       call.record.fault ??= fault
-      reply.raw.destroy()
+      raw.destroy()
     },
   })
-  const settle = (fault: Fault | null) => {
-    if (isSettled) return
-    isSettled = true
-    live.delete(stream)
-    noteEnd(call, route.engine, { usage: tally.total(), pieces: relay.pieces, fault })
-    const error = endClient(call, client, reply.raw, fault)
-    if (error === null) resolve()
-    else reject(error)
+  const receiver = {
+    relays: true,
+    wantsStream: () => true,
+    begin: (route: Route) => {
+      client.dropHeld()
+      return receive(call, route, client, reply.cost)
+    },
+    end: (fault: Fault | null) => {
+      isOver = true
+      live.delete(dispatch)
+      const error = endClient(call, client, raw, fault)
+      if (error === null) resolve()
+      else reject(error)
+    },
   }
+  const dispatch: Dispatch = new Dispatch(call, fleet, receiver, new Failover(call, fleet))
+  live.add(dispatch)
+  raw.once('close', () => {
+    if (!raw.writableFinished) dispatch.stop(new Fault('client-gone', 'the caller left'))
+  })
+  dispatch.start()
+  return promise
+}
+
+/** Passes one attempt's frames on. Those before the first content are held: another attempt may take its place. */
+export function receive(
+  call: Call,
+  { engine }: Route,
+  client: Pick<ClientStream, 'write' | 'hold'>,
+  cost: StreamReply['cost'],
+): Reception {
+  const tally = new UsageTally(engine.usagePerChoice, call.choicesPerPrompt)
   const relay: StreamRelay = new StreamRelay({
     model: call.askedModel,
     tally,
@@ -59,43 +84,30 @@ export function streamAnswer(call: Call, route: Route, reply: StreamReply, live:
     hideCachedTokens: call.model.promptCache === 'account',
     choices: call.choices,
     envelope: eventEnvelope(call),
-    onFrames: frames => {
-      if (!relay.hasContent) return client.hold(frames)
-      if (call.record.firstContentAt === null) {
-        call.record.firstContentAt = performance.now()
-        attempt?.contentBegan()
-      }
-      client.write(frames)
+    besideTokens: () => {
+      // The last word is not written yet, but all that it is counted by is known.
+      noteEnd(call, engine, { usage: tally.total(), pieces: relay.pieces, fault: null })
+      const usd = cost()
+      return usd === null ? {} : { weir_cost: usd }
     },
+    onFrames: frames => (relay.hasContent ? client.write(frames) : client.hold(frames)),
   })
-
-  live.add(stream)
-  reply.raw.once('close', () => {
-    if (!reply.raw.writableFinished) stream.stop(new Fault('client-gone', 'the caller left'))
-  })
-  const body = call.buildBody(route.target, route.engine, true)
-  attempt = route.backend.attempt(
-    route.engine,
-    { path: callPath(call), body, stream: true },
-    {
-      onSent: () => noteSent(call),
-      onData: chunk => {
-        const isProgress = relay.push(chunk)
-        if (relay.isDone && !isSettled) {
-          settle(null)
-          // Some servers leave the connection open after [DONE].
-          attempt?.answered()
-        }
-        return isProgress
-      },
-      onEnd: () => {
-        relay.end()
-        settle(null)
-      },
-      onFault: settle,
+  return {
+    onData: chunk => relay.push(chunk),
+    onEnd: () => relay.end(),
+    get isDone() {
+      return relay.isDone
     },
-  )
-  return promise
+    get hasContent() {
+      return relay.hasContent
+    },
+    get usage() {
+      return tally.total()
+    },
+    get pieces() {
+      return relay.pieces
+    },
+  }
 }
 
 /** Ends the caller's side as the fault demands; returns the error that must be answered instead, if nothing was sent. */

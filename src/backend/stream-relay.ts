@@ -42,6 +42,8 @@ export interface RelayOptions {
   readonly look?: (event: Json) => Json | null
   /** What every event must have; a backend whose events lack some of it has each of them parsed and completed. */
   readonly envelope?: Json
+  /** What the caller's usage event has beside the tokens; asked for when all of them are known. */
+  readonly besideTokens?: () => Json
   /** Whole frames for the caller. */
   readonly onFrames: (frames: Buffer) => void
 }
@@ -210,7 +212,7 @@ export class StreamRelay {
       ...this.#mould,
       model: this.#options.model,
       choices: [],
-      usage: formatUsage(usage, this.#options.hideCachedTokens),
+      usage: { ...formatUsage(usage, this.#options.hideCachedTokens), ...this.#options.besideTokens?.() },
     }
     return Buffer.concat([Buffer.from(`data: ${JSON.stringify(event)}\n\n`), doneFrame])
   }

@@ -1,10 +1,12 @@
 import type { Complaint } from './problem.ts'
 
 const notUrl: Complaint = { problem: 'This is no URL.', fix: 'Write one such as http://127.0.0.1:8080.' }
+const schemeOf = (text: string): string | undefined => /^\s*([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1]?.toLowerCase()
+const neitherHttp = 'The URL begins with neither http:// nor https://.'
 
 /** What is wrong with the text in the place of a backend's URL, and the same text mended where that can be shown. */
 export function httpUrlFault(text: string): Complaint {
-  const scheme = /^\s*([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1]?.toLowerCase()
+  const scheme = schemeOf(text)
   if (scheme === undefined) {
     const mended = looksLikeHost(text) ? mend(`http://${text}`) : undefined
     return mended === undefined
@@ -12,13 +14,23 @@ export function httpUrlFault(text: string): Complaint {
       : { problem: 'http:// is missing.', fix: `Write ${mended}.` }
   }
   if (scheme !== 'http' && scheme !== 'https') {
-    return { problem: 'The URL begins with neither http:// nor https://.', fix: notUrl.fix }
+    return { problem: neitherHttp, fix: notUrl.fix }
   }
   const mended = mend(text)
   if (mended === undefined) return notUrl
   if (text.includes('?')) return { problem: 'The URL has a query.', fix: `Leave out the query: write ${mended}.` }
   if (text.includes('#')) return { problem: 'The URL has a fragment.', fix: `Leave it out: write ${mended}.` }
   return { problem: notUrl.problem, fix: `Write ${mended}.` }
+}
+
+/** What is wrong with the text in the place of a webhook's URL, of which nothing is repeated: see redactHookUrl. */
+export function hookUrlFault(text: string): Complaint {
+  const fix = 'Write one such as https://billing.example.com/weir.'
+  const scheme = schemeOf(text)
+  if (scheme === undefined) return { problem: 'This is no URL: https:// is missing.', fix }
+  if (scheme !== 'http' && scheme !== 'https') return { problem: neitherHttp, fix }
+  if (text.includes('#')) return { problem: 'The URL has a fragment.', fix: 'Leave out what follows the #.' }
+  return { problem: notUrl.problem, fix }
 }
 
 /** The URL as Weir wants it: without query, and without the /v1 that Weir adds. Undefined where that would show a login. */

@@ -9,7 +9,7 @@ import type { Draft } from './references.ts'
 type ModelDraft = NonNullable<NonNullable<Draft['models']>[string]>
 type TargetDraft = NonNullable<ModelDraft['targets']>[number]
 
-const defaultEndpoints: readonly EndpointName[] = ['chat', 'completions']
+export const defaultEndpoints: readonly EndpointName[] = ['chat', 'completions']
 
 export function checkModels(draft: Draft, findings: Findings): void {
   const models = Object.entries(draft.models ?? {})

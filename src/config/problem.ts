@@ -32,6 +32,11 @@ export function problemAt(place: Place, path: KeyPath, { problem, fix }: Complai
   return { where: `${file}:${line}:${column}`, file, line, column, key, problem, fix }
 }
 
+/** What is wrong with a file as a whole, or with a key of it whose line is not known any more. */
+export function problemIn(file: string, path: KeyPath, { problem, fix }: Complaint): Problem {
+  return { where: file, file, line: null, column: null, key: dotted(path), problem, fix }
+}
+
 /** The configuration cannot be used; `problems` has everything that was found, not only the first. */
 export class ConfigError extends Error {
   readonly problems: readonly Problem[]

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs'
 import type { ConfigFile } from '../schemas/config/root.ts'
 import { checkBackends, checkServer, checkStores } from './addresses.ts'
+import { checkExperiments } from './experiments.ts'
 import { collectInto, type Findings } from './findings.ts'
 import { checkIssuers } from './issuers.ts'
 import { checkModels } from './models.ts'
@@ -10,6 +11,7 @@ import { checkPrices, checkTierLimits } from './prices.ts'
 import type { Resolution } from './resolve.ts'
 import type { Resolved } from './resolved.ts'
 import { headerFault, weaknessOf } from './secrets.ts'
+import { checkWebhooks } from './webhooks.ts'
 
 /** A key says in one base62 digit which pepper made it. */
 const maxFormerPeppers = 60
@@ -34,9 +36,11 @@ export function checkReferences(resolved: Record<string, unknown>, run: Resoluti
   checkIssuers(draft, findings)
   checkBackends(draft, findings)
   checkModels(draft, findings)
+  checkExperiments(draft, findings)
   checkPrices(draft, findings)
   checkTierLimits(draft, findings)
   checkEngine(draft, findings)
+  checkWebhooks(draft, findings)
 }
 
 function checkSecrets({ auth, backends, stores }: Draft, findings: Findings): void {

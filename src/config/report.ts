@@ -2,7 +2,7 @@
 import type { Config, LoadedConfig } from '../config.ts'
 import { dotted, type KeyPath } from './place.ts'
 import { configSchema, namedEntry, runtimeName, type SchemaNode } from './schema-node.ts'
-import { redact } from './secrets.ts'
+import { redact, redactHookUrl } from './secrets.ts'
 import { formatByteSize, formatDuration } from './units.ts'
 
 export interface Setting {
@@ -21,7 +21,7 @@ export function listSettings({ config, origins }: Pick<LoadedConfig, 'config' | 
   })
 }
 
-/** The configuration with `***` for every secret, also inside URLs; the same shape. */
+/** The configuration with `***` for every secret, also inside URLs, and for what follows the origin of a webhook; the same shape. */
 export function redactConfig(config: Config): unknown {
   return redactValue(configSchema, config)
 }
@@ -49,7 +49,8 @@ function* leaves(schema: SchemaNode, value: unknown, path: KeyPath): Generator<L
   }
 }
 
-function childrenOf(schema: SchemaNode, value: unknown, path: KeyPath): Child[] {
+/** What stands right under a value: by key, by name or by place. */
+export function childrenOf(schema: SchemaNode, value: unknown, path: KeyPath): Child[] {
   if (Array.isArray(value)) {
     const { items = {} } = schema
     return value.map((item, index) => ({ name: String(index), path: [...path, index], schema: items, value: item }))
@@ -68,6 +69,7 @@ function childrenOf(schema: SchemaNode, value: unknown, path: KeyPath): Child[] 
 
 function redactValue(schema: SchemaNode, value: unknown): unknown {
   if (schema['x-weir-unit'] === 'secret') return redact(String(value))
+  if (schema['x-weir-unit'] === 'hook-url') return redactHookUrl(String(value))
   const below = childrenOf(schema, value, []).map(
     child => [child.name, redactValue(child.schema, child.value)] as const,
   )
@@ -79,6 +81,8 @@ function inWords(schema: SchemaNode, value: unknown): string {
   switch (schema['x-weir-unit']) {
     case 'secret':
       return redact(String(value))
+    case 'hook-url':
+      return redactHookUrl(String(value))
     case 'duration':
       return formatDuration(Number(value))
     case 'bytes':

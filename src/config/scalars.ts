@@ -1,4 +1,4 @@
-import { httpUrlFault } from './http-url.ts'
+import { hookUrlFault, httpUrlFault } from './http-url.ts'
 import { didYouMean } from './nearest.ts'
 import type { Complaint } from './problem.ts'
 import type { SchemaNode } from './schema-node.ts'
@@ -67,6 +67,7 @@ function checkText(schema: SchemaNode, given: string | number | boolean, source:
   }
   if (schema.pattern !== undefined && !new RegExp(schema.pattern, 'u').test(given)) {
     if (unit === 'url') return { kind: 'complaint', complaint: httpUrlFault(given) }
+    if (unit === 'hook-url') return { kind: 'complaint', complaint: hookUrlFault(given) }
     return complain('The text has not the form that is expected here.', `Write ${exampleOf(schema)}.`)
   }
   return value(given)

@@ -22,7 +22,7 @@ export interface SchemaNode {
   readonly minimum?: number
   readonly maximum?: number
   /** The unit of a text, which says what the program makes of it; see src/schemas/config/units.ts. */
-  readonly 'x-weir-unit'?: 'duration' | 'bytes' | 'money' | 'secret' | 'path' | 'url'
+  readonly 'x-weir-unit'?: 'duration' | 'bytes' | 'money' | 'secret' | 'path' | 'url' | 'hook-url'
   /** The form that `pattern` demands, in words. */
   readonly 'x-weir-form'?: string
   /** The least and the most, of a duration, size or amount in its own unit. */

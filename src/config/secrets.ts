@@ -84,6 +84,13 @@ export function headerFault(text: string): Complaint | undefined {
   }
 }
 
+/** The text that may be shown for the URL of a webhook: its origin. What follows is often what lets its sender in. */
+export function redactHookUrl(text: string): string {
+  const url = URL.parse(text)
+  if (url === null) return '***'
+  return url.pathname === '/' && url.search === '' ? url.origin : `${url.origin}/***`
+}
+
 /** The text that may be shown for a secret: `***`, or a store's URL with `***` for its login and query. */
 export function redact(secret: string): string {
   const url = URL.parse(secret)

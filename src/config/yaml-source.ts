@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import { readFileSync, statSync } from 'node:fs'
 import {
   type Document,
@@ -24,14 +25,21 @@ export interface YamlSource {
   readonly problems: readonly Problem[]
 }
 
+export interface YamlFile extends YamlSource {
+  /** SHA-256 of its bytes, in hex; null where they could not be read. */
+  readonly digest: string | null
+}
+
 /**
  * Reads `path` as one YAML 1.2 document. `label` is how the problems and origins call the file. With problems the tree
  * is empty; their words never quote the file, because a secret may stand there by mistake.
  */
-export function readYaml(path: string, label: string): YamlSource {
+export function readYaml(path: string, label: string): YamlFile {
   try {
     if (statSync(path).size > maxFileBytes) return unreadable(label, 'The file is larger than 1 MiB.', 'Shorten it.')
-    return parseYaml(new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(path)), label)
+    const bytes = readFileSync(path)
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+    return { ...parseYaml(text, label), digest: hash('sha256', bytes) }
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : ''
     if (code === 'ERR_ENCODING_INVALID_ENCODED_DATA') {
@@ -41,8 +49,9 @@ export function readYaml(path: string, label: string): YamlSource {
   }
 }
 
-function unreadable(file: string, problem: string, fix: string): YamlSource {
-  return { tree: emptyMap(), problems: [problemAt({ from: 'file', file, line: 1, column: 1 }, [], { problem, fix })] }
+function unreadable(file: string, problem: string, fix: string): YamlFile {
+  const problems = [problemAt({ from: 'file', file, line: 1, column: 1 }, [], { problem, fix })]
+  return { tree: emptyMap(), problems, digest: null }
 }
 
 /** The same for text that is already in memory. */

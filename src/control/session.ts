@@ -47,7 +47,7 @@ async function openDirectly(config: Parameters<typeof openSession>[0], database:
     await checkPeppers(sql, peppers)
     const changes: Change[] = []
     const announceChange = (change: Change) => void changes.push(change)
-    const operations = buildOperations({ sql, peppers, tiers: config.tiers, announceChange })
+    const operations = buildOperations({ sql, peppers, tiers: () => config.tiers, announceChange })
     return {
       operations: commandOperationsOver((name, input) => performCommand(operations, name, input)),
       close: async () => {

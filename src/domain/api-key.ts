@@ -28,6 +28,13 @@ export interface Peppers {
   readonly byVersion: ReadonlyMap<number, KeyObject>
 }
 
+/** The one that new keys are made with. Throws where it is missing, which whoever loads them does not let happen. */
+export function newestPepper({ byVersion, current }: Peppers): KeyObject {
+  const pepper = byVersion.get(current)
+  if (pepper === undefined) throw new Error(`there is no pepper of version ${current}`)
+  return pepper
+}
+
 export interface ApiKeyIdentity {
   readonly publicId: string
   readonly pepperVersion: number

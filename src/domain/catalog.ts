@@ -1,4 +1,5 @@
 import type { EndpointName } from '../schemas/config/models.ts'
+import type { Experiment } from './experiment.ts'
 import type { Price } from './price.ts'
 
 /** A model on one backend. */
@@ -8,6 +9,10 @@ export interface Target {
   readonly model: string
   readonly weight: number
   readonly endpoints: ReadonlySet<EndpointName>
+  /** In the order of their days; absent where those of the model hold. */
+  readonly prices?: readonly Price[]
+  /** Which arm of the model's experiment it is; absent where the model has none. */
+  readonly arm?: string
 }
 
 /** A model as callers name it. */
@@ -22,9 +27,13 @@ export interface Model {
   readonly promptCache: 'shared' | 'account'
   /** What one image counts when tokens are reserved. */
   readonly imageTokens: number
-  /** In the order of their days; none where its use costs nothing. */
+  /** In the order of their days; for what its targets have no price of their own for. */
   readonly prices: readonly Price[]
   readonly targets: readonly Target[]
+  /** The name of the model that answers where no target of this one can; null where none does. */
+  readonly fallback: string | null
+  /** Compares its targets; absent where they are all the same to callers. */
+  readonly experiment?: Experiment
 }
 
 /** What one backend was found to offer. */
@@ -88,6 +97,7 @@ export function buildCatalog(
         imageTokens: defaultImageTokens,
         prices: [],
         targets: [...(sister?.targets ?? []), target],
+        fallback: null,
       })
     }
   }

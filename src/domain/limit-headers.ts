@@ -1,6 +1,6 @@
 /** What a caller is told of its limits on every answer: OpenAI's headers, and the fields of the IETF draft beside them. */
 import type { Limit, LimitSet, RateLimit } from './limit.ts'
-import type { LimitState } from './reservation.ts'
+import type { KnownState, LimitState } from './reservation.ts'
 
 export type LimitHeaders = Readonly<Record<string, string>>
 
@@ -16,16 +16,17 @@ export const refillMsOf = ({ size, periodMs }: RateLimit, { used }: LimitState):
 
 /**
  * `x-ratelimit-*` of the tightest rate in requests and of the tightest in tokens, and `RateLimit`/`RateLimit-Policy`
- * (draft-ietf-httpapi-ratelimit-headers) of all rates. States are in the order of the limits.
+ * (draft-ietf-httpapi-ratelimit-headers) of all rates, but for those of which nothing is known. States are in the order of
+ * the limits.
  */
-export function buildLimitHeaders({ limits }: LimitSet, states: readonly LimitState[]): LimitHeaders {
+export function buildLimitHeaders({ limits }: LimitSet, states: readonly KnownState[]): LimitHeaders {
   const headers: Record<string, string> = {}
   let policies = ''
   let rates = ''
   const tightest: Partial<Record<RateLimit['unit'], { limit: RateLimit; state: LimitState }>> = {}
   for (const [index, limit] of limits.entries()) {
     const state = states[index]
-    if (state === undefined || limit.kind !== 'rate') continue
+    if (state === undefined || state === null || limit.kind !== 'rate') continue
     const known = tightest[limit.unit]
     if (known === undefined || remainingOf(limit, state) < remainingOf(known.limit, known.state)) {
       tightest[limit.unit] = { limit, state }

@@ -29,9 +29,13 @@ export function parseUsd(text: string): number {
   throw new RangeError(`${text} USD are more than can be counted exactly: at most 9000000`)
 }
 
-/** The shortest decimal text of a whole number of nano-USD from 0 to 2^53 - 1: 12_500_000_000 is `12.5`. */
-export function formatUsd(nanoUsd: number): string {
-  const rest = nanoUsd % nanoUsdPerUsd
-  const whole = String((nanoUsd - rest) / nanoUsdPerUsd)
-  return rest === 0 ? whole : `${whole}.${String(rest).padStart(nanoDecimals, '0').replace(/0+$/, '')}`
+/** The shortest decimal text of a whole number of nano-USD, exact at any size: 12_500_000_000 is `12.5`. */
+export const formatUsd = (nanoUsd: number | bigint): string => formatDecimal(nanoUsd, nanoDecimals)
+
+/** The same of any units of which 10^`decimals` make one. */
+export function formatDecimal(units: number | bigint, decimals: number): string {
+  const all = BigInt(units)
+  const digits = String(all < 0n ? -all : all).padStart(decimals + 1, '0')
+  const fraction = digits.slice(digits.length - decimals).replace(/0+$/, '')
+  return `${all < 0n ? '-' : ''}${digits.slice(0, digits.length - decimals)}${fraction && `.${fraction}`}`
 }

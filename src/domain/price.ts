@@ -2,20 +2,25 @@
  * What the use of a model costs. USD per million tokens with six decimals are whole pico-USD a token, so that nothing is
  * rounded before the sum: a cost is rounded once, to whole nano-USD.
  */
+import { hash } from 'node:crypto'
 import { parseDecimal, parseUsd } from './money.ts'
 
-interface TokenPrice {
-  readonly kind: 'token'
+interface PriceOrigin {
+  /** Names this very price of this very model or target, for ever: its day, and a digest of whose it is and the amounts. */
+  readonly version: string
   /** When it begins, in milliseconds since 1970. */
   readonly fromMs: number
+}
+
+interface TokenPrice extends PriceOrigin {
+  readonly kind: 'token'
   readonly inputPicoUsd: number
   readonly cachedInputPicoUsd: number
   readonly outputPicoUsd: number
 }
 
-interface TimePrice {
+interface TimePrice extends PriceOrigin {
   readonly kind: 'time'
-  readonly fromMs: number
   readonly nanoUsdPerSecond: number
 }
 
@@ -40,16 +45,36 @@ export interface Use {
   readonly durationMs: number
 }
 
-/** An amount that is absent beside others is 0; only cached input costs what input costs. Throws a RangeError for what is no amount. */
-export function parsePrice({ from, input = '0', cachedInput = input, output = '0', perSecond }: PriceText): Price {
+/** What a use keeps within. */
+export type UseBound = Omit<Use, 'cachedInputTokens'>
+
+/** Where a price holds that is not the model's. */
+interface PricedTarget {
+  readonly backend: string
+  /** The backend's own name for the model. */
+  readonly model: string
+}
+
+/**
+ * Of a model, or of one of its targets. An amount that is absent beside others is 0; only cached input costs what input costs.
+ * Throws a RangeError for what is no amount.
+ */
+export function parsePrice(model: string, text: PriceText, target?: PricedTarget): Price {
+  const { from, input = '0', cachedInput = input, output = '0', perSecond } = text
   const fromMs = Date.parse(`${from}T00:00:00Z`)
-  if (perSecond !== undefined) return { kind: 'time', fromMs, nanoUsdPerSecond: parseUsd(perSecond) }
+  const priceOf = <Amounts extends object>(amounts: Amounts) => {
+    // Events name prices of models by this very digest, so what targets add to it comes after, and for them alone.
+    const owner = target === undefined ? [] : [target.backend, target.model]
+    const digest = hash('sha256', JSON.stringify([model, from, amounts, ...owner])).slice(0, 16)
+    return { version: `${from}-${digest}`, fromMs, ...amounts }
+  }
+  if (perSecond !== undefined) return priceOf({ kind: 'time', nanoUsdPerSecond: parseUsd(perSecond) })
   const [inputPicoUsd, cachedInputPicoUsd, outputPicoUsd] = [
     parseDecimal(input, picoDecimals),
     parseDecimal(cachedInput, picoDecimals),
     parseDecimal(output, picoDecimals),
   ]
-  return { kind: 'token', fromMs, inputPicoUsd, cachedInputPicoUsd, outputPicoUsd }
+  return priceOf({ kind: 'token', inputPicoUsd, cachedInputPicoUsd, outputPicoUsd })
 }
 
 /** Of USD per million tokens. */
@@ -78,10 +103,7 @@ export function costOf(price: Price | null, { inputTokens, cachedInputTokens, ou
 }
 
 /** What no use within these bounds can cost more than, in nano-USD; 0 without a price, at most 2^53 - 1. */
-export function costAtMost(
-  price: Price | null,
-  { inputTokens, outputTokens, durationMs }: Omit<Use, 'cachedInputTokens'>,
-): number {
+export function costAtMost(price: Price | null, { inputTokens, outputTokens, durationMs }: UseBound): number {
   if (price === null) return 0
   if (price.kind === 'time') {
     const cost = BigInt(price.nanoUsdPerSecond) * whole(Math.ceil(durationMs * 1000))

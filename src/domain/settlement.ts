@@ -29,6 +29,8 @@ export interface Settlement {
   /** The part of the input that came from the engine's prompt cache; never more than the input. */
   readonly cachedInputTokens: number
   readonly outputTokens: number
+  /** The part of the output that was reasoning; null where the engine does not say, and where no output counts. */
+  readonly reasoningTokens: number | null
   /** The tokens are not the engine's word. */
   readonly isEstimate: boolean
 }
@@ -38,6 +40,7 @@ const nothing: Settlement = {
   inputTokens: 0,
   cachedInputTokens: 0,
   outputTokens: 0,
+  reasoningTokens: null,
   isEstimate: false,
 }
 
@@ -51,10 +54,8 @@ export function settlementOf(outcome: Outcome, reserved: ReservedTokens): Settle
   const { isSent, hasFailed, hasContent, pieces, usage, isUsageWhole } = outcome
   if (!isSent) return nothing
   if (hasFailed && !hasContent) return { ...nothing, requests: 1 }
-  if (usage !== null && isUsageWhole) {
-    const { inputTokens, outputTokens } = usage
-    return { requests: 1, inputTokens, cachedInputTokens: cachedOf(usage), outputTokens, isEstimate: false }
-  }
+  if (usage !== null && isUsageWhole)
+    return { requests: 1, ...usage, cachedInputTokens: cachedOf(usage), isEstimate: false }
   // A report of some of the choices is what was used at least.
   const { inputTokens: leastInput, outputTokens: leastOutput } = usage ?? { inputTokens: 0, outputTokens: 0 }
   return {
@@ -62,6 +63,7 @@ export function settlementOf(outcome: Outcome, reserved: ReservedTokens): Settle
     inputTokens: Math.max(reserved.inputTokens, leastInput),
     cachedInputTokens: usage === null ? 0 : cachedOf(usage),
     outputTokens: Math.max(Math.min(pieces, reserved.outputTokens), leastOutput),
+    reasoningTokens: usage?.reasoningTokens ?? null,
     isEstimate: true,
   }
 }

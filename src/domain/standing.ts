@@ -62,7 +62,7 @@ export function limitsIn(tier: string, standing: AccountStanding | KeyStanding, 
 }
 
 /** What the configuration says of tiers, and the limits that come of it and of the standing; see limitsIn. */
-interface Terms {
+export interface Terms {
   readonly tiers: TierGrants
   readonly limits: LimitSet
 }

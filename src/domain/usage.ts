@@ -1,4 +1,4 @@
-/** Tokens of one request, as the engine counted them. */
+/** Tokens of one request, as the engine counted them, as far as that can be true: see possible. */
 export interface Usage {
   readonly inputTokens: number
   /** The part of the input that came from the engine's prompt cache. */
@@ -13,21 +13,40 @@ type Json = Record<string, unknown>
 const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0
 
-/** Reads OpenAI's `usage` object; null where it is not one. A count that is missing is 0, as in embeddings. */
+/**
+ * An engine's word, as far as it can be true: no more was cached than came in, no more was reasoning than went out, and no count is
+ * beyond what a number can say. All usage passes here, so nobody else has to look.
+ */
+function possible({ inputTokens, cachedInputTokens, outputTokens, reasoningTokens }: Usage): Usage {
+  const most = Number.MAX_SAFE_INTEGER
+  return {
+    inputTokens: Math.min(inputTokens, most),
+    cachedInputTokens: Math.min(cachedInputTokens, inputTokens, most),
+    outputTokens: Math.min(outputTokens, most),
+    reasoningTokens: reasoningTokens === null ? null : Math.min(reasoningTokens, outputTokens, most),
+  }
+}
+
+/**
+ * Reads OpenAI's `usage` object; null where it does not say what was used. Without a count of the output, as of embeddings,
+ * that is what the total has beyond the input.
+ */
 export function parseUsage(wire: unknown): Usage | null {
   if (!isObject(wire)) return null
-  const { prompt_tokens: input, completion_tokens: output } = wire
+  const { prompt_tokens: input, total_tokens: total } = wire
   if (!isCount(input)) return null
+  const output = wire['completion_tokens'] ?? (isCount(total) ? total - input : null)
+  if (!isCount(output)) return null
   const inputDetails = isObject(wire['prompt_tokens_details']) ? wire['prompt_tokens_details'] : {}
   const outputDetails = isObject(wire['completion_tokens_details']) ? wire['completion_tokens_details'] : {}
   const { cached_tokens: cached } = inputDetails
   const { reasoning_tokens: reasoning } = outputDetails
-  return {
+  return possible({
     inputTokens: input,
     cachedInputTokens: isCount(cached) ? cached : 0,
-    outputTokens: isCount(output) ? output : 0,
+    outputTokens: output,
     reasoningTokens: isCount(reasoning) ? reasoning : null,
-  }
+  })
 }
 
 /** Reads llama-server's `timings`, the second source of usage; null where it is not one. */
@@ -36,7 +55,8 @@ export function parseTimings(wire: unknown): Usage | null {
   const { cache_n: cached, prompt_n: prompt, predicted_n: predicted } = wire
   if (!isCount(prompt) || !isCount(predicted)) return null
   const cachedInputTokens = isCount(cached) ? cached : 0
-  return { inputTokens: cachedInputTokens + prompt, cachedInputTokens, outputTokens: predicted, reasoningTokens: null }
+  const inputTokens = cachedInputTokens + prompt
+  return possible({ inputTokens, cachedInputTokens, outputTokens: predicted, reasoningTokens: null })
 }
 
 /** OpenAI's `usage` object. `hideCached` keeps from one account what others have asked (promptCache: account). */
@@ -99,6 +119,6 @@ export class UsageTally {
       inputTokens += usage.inputTokens
       cachedInputTokens += usage.cachedInputTokens
     }
-    return { inputTokens, cachedInputTokens, outputTokens, reasoningTokens }
+    return possible({ inputTokens, cachedInputTokens, outputTokens, reasoningTokens })
   }
 }

@@ -30,7 +30,8 @@ interface PeriodCount {
   limit: PeriodLimit
   readonly untilUs: number
   used: number
-  seed: number
+  /** What of it was used elsewhere; null before that is known. */
+  seed: number | null
 }
 
 interface FlightCount {
@@ -62,7 +63,7 @@ export function emptyCount(limit: Limit, now: { us: number; leaseUs: number; per
     case 'rate':
       return { kind: 'rate', limit, bucket: emptyBucket(now.us), seedDrops: 0, seededAtUs: now.us }
     case 'period':
-      return { kind: 'period', limit, untilUs: now.period?.untilUs ?? now.us, used: 0, seed: 0 }
+      return { kind: 'period', limit, untilUs: now.period?.untilUs ?? now.us, used: 0, seed: null }
     case 'flight':
       return { kind: 'flight', limit, leases: new Map(), leaseUs: now.leaseUs, lastUntilUs: 0, isInOrder: true }
     default:
@@ -163,7 +164,7 @@ export function isIdle(count: Count, nowUs: number): boolean {
     case 'rate':
       return count.bucket.lastSeq < nowUs && levelAt(count.bucket, count.limit, nowUs) === 0
     case 'period':
-      return count.used === 0 || nowUs >= count.untilUs + keptUs
+      return nowUs >= count.untilUs + keptUs || (count.seed === null && count.used === 0)
     case 'flight':
       return placesTaken(count, nowUs) === 0
     default:
@@ -171,15 +172,21 @@ export function isIdle(count: Count, nowUs: number): boolean {
   }
 }
 
-/** Lets an idle count begin with what was used elsewhere. Places in flight elsewhere are not known to end, so none are taken. */
+/** Whether it has to be seeded before anybody can say what fits. */
+export const isUnseeded = (count: Count): boolean => count.kind === 'period' && count.seed === null
+
+/**
+ * Lets a count begin with what was used elsewhere: of a rate that is idle, of a day or month that has not been seeded. Places
+ * in flight elsewhere are not known to end, so none are taken.
+ */
 export function seedWith(count: Count, nowUs: number, used: number): void {
-  if (count.kind === 'rate') {
+  if (count.kind === 'rate' && isIdle(count, nowUs)) {
     drain(count.bucket, count.limit, nowUs)
     count.seedDrops = dropsOf(count.limit, used)
     count.seededAtUs = nowUs
     add(count.bucket, count.seedDrops)
-  } else if (count.kind === 'period') {
-    count.used = used
+  } else if (count.kind === 'period' && count.seed === null) {
+    count.used += used
     count.seed = used
   }
 }
@@ -199,7 +206,7 @@ export function takeOwnOf(count: Count, nowUs: number): number {
       return own
     }
     case 'period': {
-      const own = Math.max(0, count.used - count.seed)
+      const own = Math.max(0, count.used - (count.seed ?? 0))
       count.seed = count.used
       return own
     }

@@ -4,11 +4,20 @@
  */
 import { rememberByPeriod } from '../domain/count-keys.ts'
 import type { LimitSet } from '../domain/limit.ts'
-import { type LimitState, type LimitStore, leaseMs, type Reservation, type Verdict } from '../domain/reservation.ts'
+import {
+  type KnownState,
+  type LimitState,
+  type LimitStore,
+  leaseMs,
+  type Reservation,
+  type Unseeded,
+  type Verdict,
+} from '../domain/reservation.ts'
 import {
   type Count,
   emptyCount,
   isIdle,
+  isUnseeded,
   measure,
   occupy,
   seedWith,
@@ -51,9 +60,10 @@ export class MemoryLimits implements LimitStore {
     this.#leaseUs = (options.leaseMs ?? leaseMs) * 1000
   }
 
-  reserve(id: string, set: LimitSet, amounts: readonly number[]): Verdict {
+  reserve(id: string, set: LimitSet, amounts: readonly number[]): Verdict | Unseeded {
     const atUs = this.#change()
     const counts = this.#countsOf(set, atUs)
+    if (counts.some(isUnseeded)) return { kind: 'unseeded', atUs }
     const states = counts.map((count, index) => measure(count, atUs, amounts[index] ?? 0))
     if (states.some(({ waitUs }) => waitUs > 0)) {
       for (const count of counts) setClockBack(count, atUs)
@@ -98,45 +108,56 @@ export class MemoryLimits implements LimitStore {
     })
   }
 
-  /** One that is not known here is taken over: nothing is held for it, so all that it uses is charged when it is settled. */
+  /** One that is not known here is taken over; what it uses of rates is charged when it is settled. */
   renew(reservations: readonly Reservation[]): void {
     const nowUs = this.#change()
     for (const reservation of reservations) {
       const { id, set, held, atUs } = reservation
       const hold = this.#holds.get(id)
       const untilUs = nowUs + heldUs
+      const counts = this.#countsOf(set, atUs)
       if (hold !== undefined && hold.untilUs > nowUs) hold.untilUs = untilUs
-      else this.#holds.set(id, { reservation, seqs: [], held: [], untilUs })
-      for (const [index, count] of this.#countsOf(set, atUs).entries()) {
+      else this.#takeOver(reservation, counts, untilUs)
+      for (const [index, count] of counts.entries()) {
         if (count.kind === 'flight' && (held[index] ?? 0) > 0) occupy(count, id, nowUs)
       }
     }
   }
 
-  charge(id: string, set: LimitSet, amounts: readonly number[]): void {
+  #takeOver(reservation: Reservation, counts: readonly Count[], untilUs: number): void {
+    const { id, held } = reservation
+    const again = counts.map((count, index) => (count.kind === 'period' ? (held[index] ?? 0) : 0))
+    for (const [index, count] of counts.entries()) if (count.kind === 'period') count.used += again[index] ?? 0
+    this.#holds.set(id, { reservation, seqs: [], held: again, untilUs })
+  }
+
+  charge(id: string | null, set: LimitSet, amounts: readonly number[]): void {
     const nowUs = this.#change()
-    if ((this.#charged.get(id) ?? this.#holds.get(id)?.untilUs ?? 0) > nowUs) return
-    this.#charged.set(id, nowUs + chargedUs)
+    if (id !== null) {
+      if ((this.#charged.get(id) ?? this.#holds.get(id)?.untilUs ?? 0) > nowUs) return
+      this.#charged.set(id, nowUs + chargedUs)
+    }
     for (const [index, count] of this.#countsOf(set, nowUs).entries()) {
-      if (count.kind === 'flight') continue
-      settleIn(count, nowUs, { held: { id, seq: 0, amount: 0 }, used: amounts[index] ?? 0 })
+      if (count.kind === 'flight' || isUnseeded(count)) continue
+      settleIn(count, nowUs, { held: { id: '', seq: 0, amount: 0 }, used: amounts[index] ?? 0 })
     }
   }
 
-  look(set: LimitSet): readonly LimitState[] {
-    const nowUs = this.#change()
-    return this.#countsOf(set, nowUs).map(count => measure(count, nowUs, 0))
+  look(set: LimitSet): readonly LimitState[] | null {
+    const states = this.lookKnown(set)
+    return states.every(state => state !== null) ? states : null
   }
 
-  /**
-   * Begins with what was used elsewhere (in the order of `set.limits`), where nothing is known of a limit yet. To be called
-   * once for each set, before its first reservation; called again, it would fill what has been refilled since.
-   */
-  seed(set: LimitSet, used: readonly number[]): void {
+  /** What of each limit has been used so far; null for days and months that have not been seeded. */
+  lookKnown(set: LimitSet): readonly KnownState[] {
     const nowUs = this.#change()
-    for (const [index, count] of this.#countsOf(set, nowUs).entries()) {
-      if (isIdle(count, nowUs)) seedWith(count, nowUs, used[index] ?? 0)
-    }
+    return this.#countsOf(set, nowUs).map(count => (isUnseeded(count) ? null : measure(count, nowUs, 0)))
+  }
+
+  /** Of rates as well, where nothing is known of one yet: to be called once for each set, before its first reservation. */
+  seed(set: LimitSet, used: readonly number[], atUs: number): void {
+    const nowUs = this.#change()
+    for (const [index, count] of this.#countsOf(set, atUs).entries()) seedWith(count, nowUs, used[index] ?? 0)
   }
 
   /**

@@ -31,13 +31,20 @@ class PgliteThread {
     return this.#dead
   }
 
-  /** A new connection; the session starts over, and what the last one asked for is answered to nobody. */
+  /**
+   * A new connection. With its first word the session starts over, and what the last one asked for is answered to nobody; one
+   * that is there only to cancel something has none.
+   */
   connect(): WireSocket {
-    this.#post({ kind: 'reset' })
     this.#connections += 1
     const connection = this.#connections
+    let hasBegun = false
     const socket = new WireSocket({
-      send: bytes => this.#post({ kind: 'wire', connection, bytes }),
+      send: bytes => {
+        if (!hasBegun) this.#post({ kind: 'reset' })
+        hasBegun = true
+        this.#post({ kind: 'wire', connection, bytes })
+      },
       gone: () => this.#sockets.delete(connection),
     })
     this.#sockets.set(connection, socket)
@@ -111,7 +118,7 @@ export function openPglite(dataDir: string): Pglite {
 }
 
 function makeClient(connect: () => WireSocket): ClientGeneration {
-  let socket: WireSocket | null = null
+  const sockets = new Set<WireSocket>()
   let isRetired = false
   const options = {
     // The environment of the process (PGHOST …) and its user name say nothing about this database.
@@ -131,15 +138,18 @@ function makeClient(connect: () => WireSocket): ClientGeneration {
     onnotice: () => {},
     socket: () => {
       if (isRetired) return failingSocket()
-      socket = connect()
+      const socket = connect()
+      sockets.add(socket)
+      socket.once('close', () => sockets.delete(socket))
       return socket
     },
   }
   return {
     sql: postgres(options),
+    connections: 1,
     retire: () => {
       isRetired = true
-      socket?.destroy()
+      for (const socket of sockets) socket.destroy()
     },
   }
 }

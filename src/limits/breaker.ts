@@ -25,8 +25,12 @@ export class Breaker {
     this.#failures = 0
   }
 
-  /** Errors of a client name the command: only the message is passed on. */
+  /**
+   * What is wrong with the counts of one account is not wrong with Redis, and must not send all others away from it. Errors
+   * of a client name the command: only the message is passed on.
+   */
   failed(error: unknown): void {
+    if (isOfOneAccount(error)) return
     this.#failures++
     if (this.#failures >= maxFailures) this.open(error instanceof Error ? error.message : String(error))
   }
@@ -44,4 +48,14 @@ export class Breaker {
     this.#state = 'closed'
     this.#events.onClose()
   }
+}
+
+/** What Redis says where its user may not do what a script does. */
+const forbidden = /ACL failure|user executing the script/
+
+/** The script failed at what it has read: another type of key, or another format. Who may not do something may not for all. */
+export function isOfOneAccount(error: unknown): error is Error {
+  if (!(error instanceof Error) || error.name !== 'ReplyError') return false
+  const { message } = error
+  return message.startsWith('WRONGTYPE') || (/^ERR .*script/.test(message) && !forbidden.test(message))
 }

@@ -32,6 +32,8 @@ export class Headroom {
 
   /** The states after all that was `asked` for up to here, where it fits for certain; else null. */
   statesAfter(set: LimitSet, asked: readonly number[], replicas: number): readonly LimitState[] | null {
+    // What others may have asked for is a guess, and money is never spent on one.
+    if (set.limits.some(({ unit }) => unit === 'nanoUsd')) return null
     const used = this.#known.usedNow(set, performance.now(), maxAgeMs)
     if (used === null) return null
     const after = set.limits.map((_, index) => (used[index] ?? 0) + (asked[index] ?? 0))

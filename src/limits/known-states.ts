@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache'
 import { periodAt } from '../domain/calendar.ts'
 import type { Limit, LimitSet } from '../domain/limit.ts'
 import { mostOf } from '../domain/limit-headers.ts'
-import type { LimitState, Verdict } from '../domain/reservation.ts'
+import type { KnownState, LimitState, Verdict } from '../domain/reservation.ts'
 
 /** What the shared store said last of one caller's limits. */
 interface Known {
@@ -100,10 +100,10 @@ export class KnownStates {
     if (isFreed) this.#known.set(fingerprint, { ...known, denied: null })
   }
 
-  /** For whoever only wants to know: what is known to be used, nothing where that is nothing. */
-  lastStates(set: LimitSet, nowMs: number): readonly LimitState[] {
+  /** For whoever only wants to know; null of a caller never seen. */
+  lastStates(set: LimitSet, nowMs: number): readonly KnownState[] {
     const used = this.usedNow(set, nowMs)
-    return set.limits.map((_, index) => ({ used: used?.[index] ?? 0, waitUs: 0 }))
+    return set.limits.map((_, index) => (used === null ? null : { used: used[index] ?? 0, waitUs: 0 }))
   }
 
   /**

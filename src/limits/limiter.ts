@@ -1,5 +1,7 @@
 import type { LimitSet } from '../domain/limit.ts'
-import type { LimitState, Reservation, Verdict } from '../domain/reservation.ts'
+import type { KnownState, LimitState, Reservation, Verdict } from '../domain/reservation.ts'
+import type { PastUse } from './past-use.ts'
+import type { UncountedRequests } from './uncounted-requests.ts'
 
 export interface Request {
   /** Used once. */
@@ -32,16 +34,23 @@ export type Decision =
 
 export interface Look {
   readonly set: LimitSet
-  readonly states: readonly LimitState[]
+  readonly states: readonly KnownState[]
   /** This replica counts for itself. */
   readonly isLocal: boolean
 }
 
 /** What keeps callers to their limits, wherever it counts. */
 export interface Limiter {
+  /**
+   * To be told of each request that is let in, for the days and months that it has no limit of: who gets one before they are
+   * over, or has one by another tier, has used it as well.
+   */
+  readonly uncounted: UncountedRequests
   /** Never rejects. */
   reserve(request: Request): Decision | Promise<Decision>
   look(set: LimitSet): Promise<Look>
+  /** Who knows what was used of days and months before it began to count; until then whoever has such limits is refused. */
+  seedFrom(past: PastUse): void
   close(): Promise<void>
 }
 

@@ -3,16 +3,14 @@ import type { RedisLimits } from '../store/limits.ts'
 import type { Backlog } from './backlog.ts'
 import type { Breaker } from './breaker.ts'
 import type { LocalLimits } from './local-limits.ts'
-import type { Renewals } from './renewals.ts'
-import type { SharedHold } from './shared-hold.ts'
+import type { SharedHolds } from './shared-holds.ts'
 
 export interface LocalChargesOptions {
   readonly store: RedisLimits
   readonly local: LocalLimits
   readonly backlog: Backlog
   readonly breaker: Breaker
-  /** All that is held. */
-  readonly renewals: Renewals<SharedHold>
+  readonly holds: SharedHolds
 }
 
 const chargesAtOnce = 100
@@ -38,9 +36,9 @@ export class LocalCharges {
   }
 
   #charge(callers: number): readonly Promise<void>[] {
-    const { store, local, backlog, renewals } = this.#options
+    const { store, local, backlog, holds } = this.#options
     // First, so that what is held is not charged as well.
-    for (const hold of renewals.open) if (hold.place === 'local') hold.move()
+    for (const hold of holds.open) if (hold.place === 'local') hold.move()
     return local.takeUse(callers).map(async ({ set, amounts }) => {
       if (!amounts.some(amount => amount > 0)) return
       const id = `local-${randomUUID()}`

@@ -1,6 +1,6 @@
 import type { LimitSet } from '../domain/limit.ts'
 import { type Place, shareLimits, shareOf } from '../domain/limit-share.ts'
-import type { LimitState, Reservation, Verdict } from '../domain/reservation.ts'
+import type { KnownState, Reservation, Unseeded, Verdict } from '../domain/reservation.ts'
 import { MemoryLimits } from '../embedded/limits.ts'
 import type { KnownStates } from './known-states.ts'
 
@@ -36,15 +36,21 @@ export class LocalLimits {
     const part = shareLimits(set, place)
     this.#parts.set(set.fingerprint, { whole: set, part, place })
     const used = this.#known.usedNow(set, nowMs)
-    if (used !== null)
-      this.#store.seed(
-        part,
-        used.map(amount => shareOf(amount, place)),
-      )
+    if (used !== null) this.seed(part, { used, place, atUs: this.#nowUs() })
     return part
   }
 
-  reserve(id: string, part: LimitSet, amounts: readonly number[]): Verdict {
+  /** Begins with this replica's share of what was used of the whole set. */
+  seed(
+    part: LimitSet,
+    before: { readonly used: readonly number[]; readonly place: Place; readonly atUs: number },
+  ): void {
+    const { used, place, atUs } = before
+    const shares = used.map(amount => shareOf(amount, place))
+    this.#store.seed(part, shares, atUs)
+  }
+
+  reserve(id: string, part: LimitSet, amounts: readonly number[]): Verdict | Unseeded {
     this.#touched.add(part.fingerprint)
     return this.#store.reserve(id, part, amounts)
   }
@@ -68,8 +74,9 @@ export class LocalLimits {
     this.#store.renew(reservations)
   }
 
-  look(part: LimitSet): readonly LimitState[] {
-    return this.#store.look(part)
+  /** What is not known of a day or month is null. */
+  look(part: LimitSet): readonly KnownState[] {
+    return this.#store.lookKnown(part)
   }
 
   /** Callers who have asked for something here since that was last taken. */

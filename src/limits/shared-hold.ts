@@ -1,5 +1,5 @@
 import type { LimitSet } from '../domain/limit.ts'
-import type { Reservation, Verdict } from '../domain/reservation.ts'
+import type { Reservation, Unseeded, Verdict } from '../domain/reservation.ts'
 import type { RedisLimits } from '../store/limits.ts'
 import type { Backlog } from './backlog.ts'
 import type { Breaker } from './breaker.ts'
@@ -66,7 +66,7 @@ export class SharedHold implements Hold {
   }
 
   /** The shared store has answered. Where it has denied what was promised, that counts there all the same. */
-  keep(verdict: Verdict): void {
+  keep(verdict: Verdict | Unseeded): void {
     this.#place = 'shared'
     if (verdict.kind === 'admitted') this.#reservation = verdict.reservation
     else this.#adoptAs(`${this.#reservation.id}-kept`, this.#reservation.held)

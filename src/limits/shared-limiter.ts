@@ -1,22 +1,26 @@
-import { randomUUID } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
 import type { LimitSet } from '../domain/limit.ts'
-import type { LimitState, Reservation } from '../domain/reservation.ts'
+import type { LimitState } from '../domain/reservation.ts'
 import { RedisLimits } from '../store/limits.ts'
-import type { RedisUse } from '../store/redis-client.ts'
-import { beat, leave } from '../store/replicas.ts'
+import { type RedisUse, untilConnected } from '../store/redis-client.ts'
 import { Backlog } from './backlog.ts'
 import { Breaker } from './breaker.ts'
 import { lostMs } from './failure-detector.ts'
 import { KnownStates } from './known-states.ts'
-import { type Decision, decide, type Limiter, type LimiterEvents, type Look, type Request } from './limiter.ts'
-import { LivePlace } from './live-place.ts'
+import type { Decision, Limiter, LimiterEvents, Look, Request } from './limiter.ts'
 import { LocalCharges } from './local-charges.ts'
 import { LocalLimits } from './local-limits.ts'
-import { probedSet } from './probed-set.ts'
-import { Renewals } from './renewals.ts'
-import { type HoldKeepers, type HoldPlace, SharedHold } from './shared-hold.ts'
+import { LocalReservations } from './local-reservations.ts'
+import type { PastUse } from './past-use.ts'
+import { Presence } from './presence.ts'
+import { probeLimits } from './probed-set.ts'
+import { Seeding } from './seeding.ts'
+import { seldom } from './seldom.ts'
+import { SharedHolds } from './shared-holds.ts'
 import { SharedReservations } from './shared-reservations.ts'
+import { UncountedRequests } from './uncounted-requests.ts'
+import { UncountedUse } from './uncounted-use.ts'
 
 /**
  * A connection of its own: nobody's large values stand before a reservation. The timeout is for what no request waits for;
@@ -50,30 +54,33 @@ export class SharedLimiter implements Limiter {
   readonly #client: Redis
   readonly #store: RedisLimits
   readonly #events: LimiterEvents
-  readonly #replica = randomUUID()
-  readonly #place: LivePlace
+  readonly #presence: Presence
   readonly #known = new KnownStates()
   readonly #local: LocalLimits
   readonly #backlog = new Backlog()
-  readonly #renewals: Renewals<SharedHold>
+  readonly #holds: SharedHolds
   readonly #charges: LocalCharges
   readonly #breaker: Breaker
   readonly #reservations: SharedReservations
-  readonly #keepers: HoldKeepers
+  readonly #seeding: Seeding
+  readonly #alone: LocalReservations
+  readonly #use = new UncountedUse((set, amounts) => this.#store.charge(null, set, amounts))
+  readonly uncounted = new UncountedRequests((set, used, startedUs) => this.#use.add(set, used, startedUs))
   readonly #timer: NodeJS.Timeout
   #ticks = 0
-  #troubledMs = Number.NEGATIVE_INFINITY
+  #past: PastUse | null = null
   #isProbing = false
 
   constructor({ client, assumedReplicas, events }: SharedLimiterOptions) {
     this.#client = client
     this.#store = new RedisLimits(client)
-    this.#events = events
-    this.#place = new LivePlace(assumedReplicas)
+    const onTrouble = seldom(betweenTroublesMs, events.onTrouble)
+    this.#events = { ...events, onTrouble }
+    this.#presence = new Presence({ client, assumedReplicas, onTrouble, tell: () => this.#tellAll() })
     this.#local = new LocalLimits(this.#known, () => Date.now() * 1000)
-    this.#renewals = new Renewals(holds => this.#renew(holds))
     this.#breaker = new Breaker({
       onOpen: reason => {
+        this.#presence.wasAway()
         this.#reservations.giveUp()
         events.onModeChange(true, reason)
       },
@@ -82,34 +89,50 @@ export class SharedLimiter implements Limiter {
         events.onModeChange(false, null)
       },
     })
+    this.#holds = new SharedHolds({
+      store: this.#store,
+      local: this.#local,
+      backlog: this.#backlog,
+      breaker: this.#breaker,
+      known: this.#known,
+      holdLocally: ({ id, set, held }) => this.#local.adopt(id, this.#alone.partOf(set), held),
+      endPromise: (reservation, used) => this.#reservations.endPromise(reservation, used),
+    })
     this.#charges = new LocalCharges({
       store: this.#store,
       local: this.#local,
       backlog: this.#backlog,
       breaker: this.#breaker,
-      renewals: this.#renewals,
+      holds: this.#holds,
+    })
+    this.#seeding = new Seeding({
+      store: this.#store,
+      findSinceUs: () => this.#presence.findSinceUs(),
+      uncounted: this.uncounted,
+      beforeSeed: () => this.#tellUncounted(),
+      whenComplete: () => this.#presence.whenComplete(),
+      findRunning: (set, atUs) => this.#store.findRunning(set, atUs),
+      onTrouble,
+    })
+    this.#alone = new LocalReservations({
+      local: this.#local,
+      place: () => this.#presence.place,
+      hold: (reservation, wholeSet) => this.#holds.hold(reservation, wholeSet, 'local'),
+      uncounted: this.uncounted,
+      onTrouble,
     })
     this.#reservations = new SharedReservations({
       store: this.#store,
       known: this.#known,
       breaker: this.#breaker,
       backlog: this.#backlog,
+      seeding: this.#seeding,
       events,
-      onTrouble: reason => this.#trouble(reason),
-      replicas: () => this.#place.current.count,
-      hold: (reservation, wholeSet, place) => this.#hold(reservation, wholeSet, place),
-      reserveLocally: request => this.#reserveLocally(request),
+      onTrouble,
+      replicas: () => this.#presence.place.count,
+      hold: (reservation, wholeSet, place) => this.#holds.hold(reservation, wholeSet, place),
+      reserveLocally: request => this.#alone.reserve(request),
     })
-    this.#keepers = {
-      store: this.#store,
-      local: this.#local,
-      backlog: this.#backlog,
-      breaker: this.#breaker,
-      known: this.#known,
-      end: hold => this.#renewals.delete(hold),
-      holdLocally: ({ id, set, held }) => this.#local.adopt(id, this.#partOf(set), held),
-      endPromise: (reservation, used) => this.#reservations.endPromise(reservation, used),
-    }
     this.#timer = setInterval(() => void this.#tick(), tickMs)
     this.#timer.unref()
   }
@@ -121,23 +144,24 @@ export class SharedLimiter implements Limiter {
 
   /** Waits a moment for the connection and gets in contact; never rejects. Where there is none yet, a tick does it. */
   async begin(): Promise<void> {
-    if (this.#client.status !== 'ready') {
-      const { promise: isReady, resolve } = Promise.withResolvers<void>()
-      const timer = setTimeout(resolve, firstContactMs)
-      this.#client.once('ready', resolve)
-      await isReady
-      clearTimeout(timer)
-      this.#client.off('ready', resolve)
-    }
+    await untilConnected(this.#client, firstContactMs)
     await this.#probe()
   }
 
   reserve(request: Request): Decision | Promise<Decision> {
     const { set, amounts } = request
-    if (this.#breaker.isOpen) return this.#reserveLocally(request)
+    if (this.#breaker.isOpen) return this.#alone.reserve(request)
     const states = this.#known.findDenial(set, amounts, performance.now())
     if (states !== null) return { kind: 'denied', set, states, isLocal: false }
-    return this.#reservations.ask(request)
+    // On one connection it comes before the question.
+    if (this.#use.concerns(set)) void this.#tellUncounted()
+    return this.#reservations.reserve(request)
+  }
+
+  seedFrom(past: PastUse): void {
+    this.#past = past
+    this.#seeding.use(past)
+    this.#alone.seedFrom(past)
   }
 
   async look(set: LimitSet): Promise<Look> {
@@ -145,15 +169,16 @@ export class SharedLimiter implements Limiter {
     if (states !== null) return { set, states, isLocal: false }
     // Its part is to begin with what is known when it is needed, so not now.
     if (!this.#breaker.isOpen) return { set, states: this.#known.lastStates(set, performance.now()), isLocal: true }
-    const part = this.#partOf(set)
-    return { set: part, states: this.#local.look(part), isLocal: true }
+    return this.#alone.look(set)
   }
 
   async #lookShared(set: LimitSet): Promise<readonly LimitState[] | null> {
     const { promise: patience, resolve } = Promise.withResolvers<null>()
     const timer = setTimeout(resolve, lookPatienceMs, null)
     try {
-      return await Promise.race([this.#store.look(set), patience])
+      const states = await Promise.race([this.#store.look(set), patience])
+      if (states !== null || this.#breaker.isOpen) return states
+      return await Promise.race([this.#lookSeeded(set), patience])
     } catch (error) {
       this.#breaker.failed(error)
       return null
@@ -164,45 +189,29 @@ export class SharedLimiter implements Limiter {
 
   async close(): Promise<void> {
     clearInterval(this.#timer)
-    this.#renewals.stop()
+    this.#holds.stop()
     if (this.#breaker.isOpen) {
       this.#client.disconnect()
       return
     }
-    const said = Promise.allSettled([this.#charges.tell(), this.#backlog.flush(), leave(this.#client, this.#replica)])
-    const { promise: expired, resolve } = Promise.withResolvers<void>()
-    const timer = setTimeout(resolve, closeTimeoutMs)
-    await Promise.race([said, expired])
-    clearTimeout(timer)
+    const counted = [this.#charges.tell(), this.#tellUncounted(), this.#backlog.flush()]
+    const said = Promise.allSettled([...counted, this.#presence.leave()])
+    await Promise.race([said, delay(closeTimeoutMs, undefined, { ref: false })])
     this.#client.disconnect()
   }
 
-  #reserveLocally({ id, set, amounts, failsClosed }: Request): Decision {
-    if (failsClosed) return { kind: 'unavailable' }
-    const part = this.#partOf(set)
-    return decide(this.#local.reserve(id, part, amounts), part, {
-      isLocal: true,
-      hold: reservation => this.#hold(reservation, set, 'local'),
-    })
+  async #lookSeeded(set: LimitSet): Promise<readonly LimitState[] | null> {
+    const isSeeded = await this.#seeding.hasSeeded(set, Date.now() * 1000)
+    return isSeeded ? await this.#store.look(set) : null
   }
 
-  #partOf(set: LimitSet): LimitSet {
-    return this.#local.partOf(set, this.#place.current, performance.now())
-  }
-
-  #hold(reservation: Reservation, wholeSet: LimitSet, place: HoldPlace): SharedHold {
-    const hold = new SharedHold(this.#keepers, reservation, { place, wholeSet })
-    this.#renewals.add(hold)
-    return hold
-  }
-
-  #renew(holds: readonly SharedHold[]): void {
-    const reservations = (place: HoldPlace) =>
-      holds.filter(hold => hold.place === place).map(({ reservation }) => reservation)
-    this.#local.renew(reservations('local'))
-    if (this.#breaker.isOpen) return
-    for (const hold of holds) hold.finishMove()
-    this.#store.renew(reservations('shared')).catch(error => this.#breaker.failed(error))
+  /** What Redis may have missed: what runs here, and by the ledger what has ended. */
+  async #tellAll(): Promise<boolean> {
+    if (this.#past === null) return false
+    await Promise.all([this.#holds.tell(), this.#tellUncounted()])
+    await this.#past.whenStored()
+    // What is charged after a count was seeded from the ledger, which has it as well, would count twice.
+    return this.#local.touched === 0 && this.#backlog.size === 0
   }
 
   async #tick(): Promise<void> {
@@ -212,14 +221,13 @@ export class SharedLimiter implements Limiter {
     // What Redis does not take is kept in the backlog; nobody above this would hear of it.
     if (this.#local.touched > 0) await this.#charges.tell().catch(error => this.#breaker.failed(error))
     if (this.#backlog.size > 0) await this.#backlog.flush()
-    if (this.#backlog.lastFailure !== null) this.#trouble(this.#backlog.lastFailure)
+    if (this.#backlog.lastFailure !== null) this.#events.onTrouble(this.#backlog.lastFailure)
+    // Last, since Redis may be known to be away by then.
+    await this.#tellUncounted()
   }
 
-  #trouble(reason: string): void {
-    const nowMs = performance.now()
-    if (nowMs - this.#troubledMs < betweenTroublesMs) return
-    this.#troubledMs = nowMs
-    this.#events.onTrouble(reason)
+  async #tellUncounted(): Promise<void> {
+    await this.#use.tell().catch(error => this.#breaker.failed(error))
   }
 
   async #probe(): Promise<void> {
@@ -227,11 +235,10 @@ export class SharedLimiter implements Limiter {
     this.#isProbing = true
     try {
       const sentMs = performance.now()
-      const place = await beat(this.#client, this.#replica)
+      await this.#presence.beat()
       const tookMs = performance.now() - sentMs
-      this.#place.note(place, performance.now())
       if (this.#breaker.isOpen && tookMs > lostMs) throw new Error(`Redis takes ${Math.round(tookMs)} ms to answer`)
-      await this.#probeLimits()
+      await probeLimits(this.#store)
       if (this.#breaker.isOpen) await this.#charges.tell()
       this.#breaker.close()
     } catch (error) {
@@ -239,11 +246,5 @@ export class SharedLimiter implements Limiter {
     } finally {
       this.#isProbing = false
     }
-  }
-
-  async #probeLimits(): Promise<void> {
-    const each = (amount: number) => probedSet.limits.map(() => amount)
-    const verdict = await this.#store.reserve(randomUUID(), probedSet, each(1))
-    if (verdict.kind === 'admitted') await this.#store.settle(verdict.reservation, each(0))
   }
 }

@@ -1,12 +1,13 @@
 import type { LimitSet } from '../domain/limit.ts'
-import type { Reservation, Verdict } from '../domain/reservation.ts'
+import type { Reservation, Unseeded, Verdict } from '../domain/reservation.ts'
 import type { RedisLimits } from '../store/limits.ts'
 import type { Backlog } from './backlog.ts'
-import type { Breaker } from './breaker.ts'
+import { type Breaker, isOfOneAccount } from './breaker.ts'
 import { FailureDetector, lostMs } from './failure-detector.ts'
 import { Headroom } from './headroom.ts'
 import type { KnownStates } from './known-states.ts'
 import { type Decision, decide, type LimiterEvents, type Request } from './limiter.ts'
+import type { Seeding } from './seeding.ts'
 import type { SharedHold } from './shared-hold.ts'
 
 export interface SharedReservationsOptions {
@@ -14,17 +15,18 @@ export interface SharedReservationsOptions {
   readonly known: KnownStates
   readonly breaker: Breaker
   readonly backlog: Backlog
+  readonly seeding: Seeding
   readonly events: Pick<LimiterEvents, 'onRoundTrip' | 'onSuspicion'>
   readonly onTrouble: (reason: string) => void
   readonly replicas: () => number
   readonly hold: (reservation: Reservation, set: LimitSet, place: 'shared' | 'promised') => SharedHold
-  readonly reserveLocally: (request: Request) => Decision
+  readonly reserveLocally: (request: Request) => Decision | Promise<Decision>
 }
 
 /** One that Redis has been asked for and has not answered. */
 interface Inquiry {
   readonly request: Request
-  readonly resolve: (decision: Decision) => void
+  readonly resolve: (answer: Decision | Unseeded | Promise<Decision>) => void
   isWanted: boolean
   /** Of a request that was admitted in advance. */
   promised: SharedHold | null
@@ -60,8 +62,14 @@ export class SharedReservations {
   }
 
   /** Never rejects. */
-  ask(request: Request): Promise<Decision> {
-    const { promise, resolve } = Promise.withResolvers<Decision>()
+  async reserve(request: Request): Promise<Decision> {
+    const answer = await this.#ask(request)
+    if (answer.kind !== 'unseeded') return answer
+    return await this.#options.seeding.thenAsk(request.set, answer, () => this.#ask(request))
+  }
+
+  #ask(request: Request): Promise<Decision | Unseeded> {
+    const { promise, resolve } = Promise.withResolvers<Decision | Unseeded>()
     const inquiry: Inquiry = { request, resolve, isWanted: true, promised: null }
     const { id, set, amounts } = request
     const sentMs = performance.now()
@@ -113,7 +121,7 @@ export class SharedReservations {
     resolve({ kind: 'admitted', hold: inquiry.promised, set, states })
   }
 
-  #conclude(inquiry: Inquiry, verdict: Verdict, sentMs: number): void {
+  #conclude(inquiry: Inquiry, verdict: Verdict | Unseeded, sentMs: number): void {
     // Given up on: what may have been made is given back already.
     if (!this.#open.delete(inquiry)) return
     const { breaker, known, events, hold } = this.#options
@@ -122,12 +130,13 @@ export class SharedReservations {
     const nowMs = performance.now()
     breaker.succeeded()
     events.onRoundTrip(nowMs - sentMs)
-    known.note(set, verdict, amounts, nowMs)
+    if (verdict.kind !== 'unseeded') known.note(set, verdict, amounts, nowMs)
     if (promised !== null) promised.keep(verdict)
+    else if (verdict.kind === 'unseeded') resolve(verdict)
     else resolve(decide(verdict, set, { isLocal: false, hold: reservation => hold(reservation, set, 'shared') }))
   }
 
-  /** What is wrong with the counts of one account is not wrong with Redis, and must not send all others away from it. */
+  /** Where the counts of this account are wrong, nobody can say what it may; else Redis has failed. */
   #failed(inquiry: Inquiry, error: unknown): void {
     const { breaker, onTrouble } = this.#options
     if (!isOfOneAccount(error)) {
@@ -151,14 +160,4 @@ export class SharedReservations {
     if (promised === null) resolve(reserveLocally(request))
     else promised.fallBack()
   }
-}
-
-/** What Redis says where its user may not do what a script does. */
-const forbidden = /ACL failure|user executing the script/
-
-/** The script failed at what it has read: another type of key, or another format. Who may not do something may not for all. */
-function isOfOneAccount(error: unknown): error is Error {
-  if (!(error instanceof Error) || error.name !== 'ReplyError') return false
-  const { message } = error
-  return message.startsWith('WRONGTYPE') || (/^ERR .*script/.test(message) && !forbidden.test(message))
 }

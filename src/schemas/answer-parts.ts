@@ -12,6 +12,9 @@ export const jsonAnswer = (description: string, schema: TSchema) => ({
   content: { 'application/json': { schema } },
 })
 
+/** USD as decimal text, to the last digit. */
+export const usdForm = '^[0-9]+(\\.[0-9]{1,9})?$'
+
 const Count = (description: string) => Type.Integer({ minimum: 0, description })
 
 export const UsageSchema = Type.Object(
@@ -21,6 +24,13 @@ export const UsageSchema = Type.Object(
     total_tokens: Count('Both.'),
     prompt_tokens_details: Type.Optional(Type.Object({ cached_tokens: Count('Read from the prompt cache.') }, open)),
     completion_tokens_details: Type.Optional(Type.Object({ reasoning_tokens: Count('Spent on reasoning.') }, open)),
+    weir_cost: Type.Optional(
+      Type.String({
+        pattern: usdForm,
+        description:
+          'In the usage of a stream: USD as decimal text, where the model has a price. Else see `x-weir-cost`.',
+      }),
+    ),
   },
   { title: 'Usage', ...open },
 )

@@ -68,7 +68,10 @@ export const inferenceErrors = {
 }
 
 /** What can become of a look-up in the admin API. */
-export const recordErrors = { ...keyErrors, 404: answer('There is no such account, key or tier.') }
+export const recordErrors = {
+  ...keyErrors,
+  404: answer('There is no such account, key, tier, experiment or delivery.'),
+}
 
 /** What a change in the admin API can answer beside its 200. */
 export const changeErrors = { ...recordErrors, ...answers(409, 413, 415) }

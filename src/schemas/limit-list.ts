@@ -5,6 +5,11 @@ import { type Static, Type } from './typebox.ts'
 const Amount = (description: string) =>
   Type.Union([Type.Integer(), Type.String({ pattern: '^[0-9]+(\\.[0-9]{1,9})?$' })], { description })
 
+const KnownAmount = (description: string) =>
+  Type.Union([...Amount(description).anyOf, Type.Null()], {
+    description: `${description} Null while nobody can say how much was used.`,
+  })
+
 const LimitViewSchema = Type.Object(
   {
     object: Type.Literal('limit'),
@@ -18,10 +23,10 @@ const LimitViewSchema = Type.Object(
     limit: Amount(
       'The most at once: requests or tokens as a number, USD as decimal text. Of a tier with a burst, the burst.',
     ),
-    used: Amount('With what is held for requests that still run, which is as much as they may take.'),
-    remaining: Amount('Never below 0.'),
+    used: KnownAmount('With what is held for requests that still run, which is as much as they may take.'),
+    remaining: KnownAmount('Never below 0.'),
     resets_at: NullableTimeSchema(
-      'When a rate is whole again if nothing more is used, or the period ends; null for requests in flight.',
+      'When a rate is whole again if nothing more is used, or the period ends; null for requests in flight, and for a rate of which nobody can say how much was used.',
     ),
   },
   { title: 'Limit' },

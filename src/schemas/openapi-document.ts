@@ -3,6 +3,8 @@
  * because validators and the allow-list of fields read them; the document lists each once, by its `title`.
  */
 
+import { usdForm } from './answer-parts.ts'
+
 type Json = Readonly<Record<string, unknown>>
 
 /** Their values are data, whatever they look like. */
@@ -18,13 +20,16 @@ const namedNumbers = (...letters: readonly string[]) => {
   return { type: 'string', pattern: `^${one}(, ${one})*$` }
 }
 
-/** What every answer that follows a reservation says, where the caller has rates. */
+/** What every answer to an inference says once it is known who is calling, where the caller has rates. */
 const limitHeaders = {
   'x-ratelimit-limit-requests': header('The most requests at once, of the rate that has fewest left.', count),
-  'x-ratelimit-remaining-requests': header('What is left of it, without this request.', count),
+  'x-ratelimit-remaining-requests': header('What is left of it, without this request if it counts.', count),
   'x-ratelimit-reset-requests': header('When it is whole again: `12ms`, `1s`, `6m0s`.', goDuration),
   'x-ratelimit-limit-tokens': header('The most tokens at once, of the rate that has fewest left.', count),
-  'x-ratelimit-remaining-tokens': header('What is left of it, without all that this request may take.', count),
+  'x-ratelimit-remaining-tokens': header(
+    'What is left of it, without all that this request may take if it counts.',
+    count,
+  ),
   'x-ratelimit-reset-tokens': header('When it is whole again: `12ms`, `1s`, `6m0s`.', goDuration),
   'ratelimit-policy': header(
     'Every rate of the account, and of the key with `key-` before its name: at most `q` at once, in a window of `w` seconds.',
@@ -36,8 +41,10 @@ const limitHeaders = {
   ),
 } as const
 const limitHeaderNames = Object.keys(limitHeaders) as (keyof typeof limitHeaders)[]
-/** Of an inference, what can be answered once its reservation has been decided on; the others are refused before. */
-const reservedStatuses: ReadonlySet<number> = new Set([200, 400, 429, 500, 502, 503, 504])
+/** Of an inference, what can be answered after it was let in: it is in the ledger then. */
+const ledgerStatuses: ReadonlySet<number> = new Set([200, 400, 500, 502, 503, 504])
+/** Of an inference, what can be answered before it is known who is calling, and not after. */
+const namelessStatuses: ReadonlySet<number> = new Set([401, 408, 431])
 
 /** What answers carry beside their bodies; see `headersOf`. */
 const responseHeaders = {
@@ -49,6 +56,14 @@ const responseHeaders = {
   'x-weir-ignored-fields': header('Fields of the request that were dropped: at most five, comma separated.', {
     type: 'string',
     pattern: '^[a-z_]{1,40}(, [a-z_]{1,40}){0,4}$',
+  }),
+  'x-weir-cost': header('What it cost in USD, where the model has a price; not of streams, whose usage says it.', {
+    type: 'string',
+    pattern: usdForm,
+  }),
+  'x-next-cursor': header('In CSV, the `cursor` of the next page; absent on the last one.', {
+    type: 'string',
+    pattern: '^[A-Za-z0-9_-]+$',
   }),
   'idempotent-replayed': header('The record is the one that an earlier request with this Idempotency-Key made.', {
     const: 'true',
@@ -125,8 +140,13 @@ function finishOperation(operation: unknown, schemas: ReadonlyMap<string, unknow
 }
 
 function headersOf(status: number, operation: Json): (keyof typeof responseHeaders)[] {
-  const isReserved = hasTag(operation, 'Inference') && reservedStatuses.has(status)
-  return [...ownHeadersOf(status, operation), ...(isReserved ? limitHeaderNames : [])]
+  const saysLimits = hasTag(operation, 'Inference') && !namelessStatuses.has(status)
+  const saysCost = hasTag(operation, 'Inference') && ledgerStatuses.has(status)
+  return [
+    ...ownHeadersOf(status, operation),
+    ...(saysCost ? (['x-weir-cost'] as const) : []),
+    ...(saysLimits ? limitHeaderNames : []),
+  ]
 }
 
 function ownHeadersOf(status: number, operation: Json): (keyof typeof responseHeaders)[] {
@@ -137,11 +157,18 @@ function ownHeadersOf(status: number, operation: Json): (keyof typeof responseHe
   if (status >= 500 || status === 409) return [...always, 'x-should-retry']
   if (status !== 200) return [...always]
   if (isCreation(operation)) return [...always, 'idempotent-replayed']
+  if (isTable(operation)) return [...always, 'x-next-cursor']
   return hasTag(operation, 'Inference') ? [...always, 'x-weir-ignored-fields'] : [...always]
 }
 
 /** Answers 200 only where the record was made before. */
 const isCreation = ({ responses }: Json): boolean => isObject(responses) && responses['201'] !== undefined
+
+/** Answers a page as CSV too, which has no place for where the next one begins. */
+const isTable = ({ responses }: Json): boolean => {
+  const { content } = (responses as Record<string, Json> | undefined)?.['200'] ?? {}
+  return isObject(content) && content['text/csv'] !== undefined
+}
 
 const hasTag = ({ tags }: Json, tag: string): boolean => Array.isArray(tags) && tags.includes(tag)
 

@@ -14,26 +14,38 @@ interface SharedSchema {
 }
 
 /**
- * The validators of all routes. A body is taken as it stands: nothing is coerced, filled in or removed. Everything else
+ * The validators of all routes, each compiled when it is first used: to compile all takes a good part of a start, and most
+ * routes are seldom asked for. A body is taken as it stands: nothing is coerced, filled in or removed. Everything else
  * arrives as text, so there numbers and booleans are read from it and defaults apply.
  *
  * @param getShared the schemas that `$ref`s may name, by their `$id`.
  */
 export function buildValidators(getShared: () => Readonly<Record<string, unknown>>): Validators {
-  const strict = new Ajv({ ...options, coerceTypes: false, useDefaults: false, discriminator: true })
-  const lenient = new Ajv({ ...options, coerceTypes: 'array', useDefaults: true })
+  const strict = lazily(() => new Ajv({ ...options, coerceTypes: false, useDefaults: false, discriminator: true }))
+  const lenient = lazily(() => new Ajv({ ...options, coerceTypes: 'array', useDefaults: true }))
   return {
     compile(schema, part) {
-      const ajv = part === 'body' ? strict : lenient
-      for (const shared of Object.values(getShared()) as SharedSchema[]) {
-        if (ajv.getSchema(shared.$id) === undefined) ajv.addSchema(shared)
-      }
-      const validate = ajv.compile(schema as object)
+      const compiled = lazily(() => {
+        const ajv = part === 'body' ? strict() : lenient()
+        for (const shared of Object.values(getShared()) as SharedSchema[]) {
+          if (ajv.getSchema(shared.$id) === undefined) ajv.addSchema(shared)
+        }
+        return ajv.compile(schema as object)
+      })
       return data => {
+        const validate = compiled()
         if (validate(data)) return true
         return { error: explainInvalid(validate.errors ?? [], data, part) }
       }
     },
+  }
+}
+
+function lazily<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined
+  return () => {
+    made ??= { value: make() }
+    return made.value
   }
 }
 

@@ -1,4 +1,4 @@
-/** The audit log. Whatever changes an account or a key writes its entries in the same statement, by `writeAudit`. */
+/** The audit log. Whatever changes a record writes its entries in the same statement, by `writeAudit`. */
 import type { ISql, JSONValue, PendingQuery, Row } from 'postgres'
 import { firstIdAt, makeTimeOrderedId } from '../domain/time-ordered-id.ts'
 import type { ActorKind, AuditAction, Snapshot, TargetKind } from '../schemas/admin/audit.ts'
@@ -41,7 +41,7 @@ export function writeAudit(
   { author, changes, done }: { author: Author; changes: readonly AuditedChange[]; done: PendingQuery<Row[]> },
 ): PendingQuery<Row[]> {
   const rows = changes.map(({ targetId, at, action, before, after }) => {
-    const target_kind = action.startsWith('key.') ? 'key' : 'account'
+    const target_kind = targetKindOf(action)
     const id = makeTimeOrderedId(at.getTime())
     return { id, at: at.toISOString(), action, target_kind, target_id: targetId, before, after }
   })
@@ -54,6 +54,9 @@ export function writeAudit(
     )
     where entry.target_id in (${done})`
 }
+
+/** An action is called by the kind of record, a dot, and what is done to it. */
+const targetKindOf = (action: AuditAction): TargetKind => action.slice(0, action.indexOf('.')) as TargetKind
 
 export interface AuditFilter {
   readonly targetKind: TargetKind | null

@@ -16,7 +16,7 @@ const maxUnsent = 1000
 const outsiderTimeoutMs = 500
 
 const ChangeSchema = Type.Object({
-  kind: Type.Union([Type.Literal('account'), Type.Literal('key')]),
+  kind: Type.Union([Type.Literal('account'), Type.Literal('key'), Type.Literal('experiment')]),
   id: Type.String({ minLength: 1, maxLength: 128 }),
 })
 

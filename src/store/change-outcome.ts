@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Row } from 'postgres'
-import { DatabaseUnavailableError, withDeadline } from './deadline.ts'
+import { DatabaseUnavailableError, defaultDeadlineMs, withDeadline } from './deadline.ts'
 
 /**
  * What became of a change. Every change says which version of its record it was decided on; `stale` is one that came too
@@ -15,15 +15,19 @@ const byConstraint: Readonly<Record<string, ChangeOutcome>> = {
   // Somebody has just done the same: they are found when it is read again.
   accounts_idempotency: 'stale',
   api_keys_idempotency: 'stale',
+  billing_credits_idempotency: 'stale',
   api_keys_replaces: 'stale',
 }
 const uniqueViolation = '23505'
 const deadlockDetected = '40P01'
 
 /** Runs a statement that returns a row when it has changed something. Throws what `withDeadline` throws. */
-export async function outcomeOf(statement: PromiseLike<readonly Row[]>): Promise<ChangeOutcome> {
+export async function outcomeOf(
+  statement: PromiseLike<readonly Row[]>,
+  timeoutMs = defaultDeadlineMs,
+): Promise<ChangeOutcome> {
   try {
-    return (await withDeadline(statement)).length > 0 ? 'done' : 'stale'
+    return (await withDeadline(statement, timeoutMs)).length > 0 ? 'done' : 'stale'
   } catch (error) {
     const { code, constraint_name: name } = error as { code?: string; constraint_name?: string }
     if (code === deadlockDetected) return 'stale'

@@ -42,6 +42,11 @@ export class DatabaseContact {
     this.#probeSoon()
   }
 
+  /** Open or being opened; null where the database is in this process. */
+  get connections(): number | null {
+    return this.#database.connections
+  }
+
   get state(): DatabaseState {
     return this.#state
   }
@@ -90,6 +95,8 @@ export class DatabaseContact {
       if (this.#state !== 'ready') this.#log.info('the database answers')
       this.#state = 'ready'
       this.#failures = 0
+      // Whoever has waited for it finds the database ready.
+      this.#first.resolve()
     } catch (error) {
       if (this.#isStopped) return
       this.#fail(error)
@@ -103,7 +110,6 @@ export class DatabaseContact {
     const applied = await withDeadline(migrate(sql), migrateTimeoutMs)
     if (applied.length > 0) this.#log.info(`the database has a new schema: ${applied.join(', ')}`)
     this.#hasSchema = true
-    this.#first.resolve()
   }
 
   #fail(error: unknown): void {

@@ -11,6 +11,8 @@ import { type ClientGeneration, failingSocket, RenewableClient } from './renewab
 export interface Database {
   readonly sql: Sql
   readonly isEmbedded: boolean
+  /** Those that are open or being opened; null where it is in this process. */
+  readonly connections: number | null
   /**
    * Throws away every connection, so that the next call makes a new one: after connections were `closed`, or when the
    * server has gone `silent`, where TCP would go on trying the old address for a quarter of an hour.
@@ -36,6 +38,7 @@ async function openEmbedded(dataDir: string): Promise<Database> {
   return {
     sql: client.sql,
     isEmbedded: true,
+    connections: null,
     renew: reason => {
       // It cannot be silent, only busy, and a new connection would have to wait for the same.
       if (reason === 'closed') client.renew()
@@ -56,6 +59,9 @@ function openServer(url: string): Database {
   return {
     sql: client.sql,
     isEmbedded: false,
+    get connections() {
+      return client.connections
+    },
     renew: () => client.renew(),
     close: () => client.close(closeTimeoutMs),
   }
@@ -92,6 +98,9 @@ function makeServerClient(url: string): ClientGeneration {
   }
   return {
     sql: postgres(url, options),
+    get connections() {
+      return sockets.values().reduce((open, socket) => (socket.destroyed ? open : open + 1), 0)
+    },
     retire: () => {
       isRetired = true
       for (const socket of sockets) socket.destroy()

@@ -11,7 +11,14 @@ import { readFileSync } from 'node:fs'
 import type { Redis } from 'ioredis'
 import { type CountKeys, rememberByPeriod } from '../domain/count-keys.ts'
 import type { LimitSet } from '../domain/limit.ts'
-import { type LimitState, type LimitStore, leaseMs, type Reservation, type Verdict } from '../domain/reservation.ts'
+import {
+  type LimitState,
+  type LimitStore,
+  leaseMs,
+  type Reservation,
+  type Unseeded,
+  type Verdict,
+} from '../domain/reservation.ts'
 
 interface Script {
   readonly text: string
@@ -28,6 +35,7 @@ function buildScript(name: string): Script {
 
 const reserveScript = buildScript('reserve')
 const settleScript = buildScript('settle')
+const seedScript = buildScript('seed')
 
 /** Longer than anybody waits for an answer: see src/limits/failure-detector.ts. */
 const defaultPatienceMs = 500
@@ -39,6 +47,8 @@ const scripts = {
   settle: settleScript,
   renew: settleScript,
   charge: settleScript,
+  running: seedScript,
+  seed: seedScript,
 } as const satisfies Record<string, Script>
 type Verb = keyof typeof scripts
 
@@ -59,10 +69,11 @@ interface Call {
 }
 
 const always = () => true
+const kinds: readonly Answer['kind'][] = ['not-done', 'done', 'late', 'unseeded']
 
 /** The script's answer. The third number of a late one is the time that it goes by. */
 interface Answer {
-  readonly kind: 'done' | 'not-done' | 'late'
+  readonly kind: 'done' | 'not-done' | 'late' | 'unseeded'
   readonly atUs: number
   readonly rest: readonly number[]
 }
@@ -89,8 +100,9 @@ export class RedisLimits implements LimitStore {
     set: LimitSet,
     amounts: readonly number[],
     isWanted: () => boolean = always,
-  ): Promise<Verdict> {
+  ): Promise<Verdict | Unseeded> {
     const { kind, atUs, rest } = await this.#inTime('reserve', { id, set, amounts, isWanted })
+    if (kind === 'unseeded') return { kind, atUs }
     const states = statesOf(rest)
     if (kind !== 'done') return { kind: 'denied', states, atUs }
     return { kind: 'admitted', reservation: { id, set, held: amounts, atUs }, states, atUs }
@@ -121,13 +133,25 @@ export class RedisLimits implements LimitStore {
     await this.#inTime('adopt', { id, set, amounts })
   }
 
-  async charge(id: string, set: LimitSet, amounts: readonly number[]): Promise<void> {
-    await this.#inTime('charge', { id, set, amounts })
+  async charge(id: string | null, set: LimitSet, amounts: readonly number[]): Promise<void> {
+    await this.#inTime('charge', { id: id ?? '', set, amounts })
   }
 
-  async look(set: LimitSet): Promise<readonly LimitState[]> {
-    const { rest } = await this.#inTime('look', { id: '', set, amounts: [] })
-    return statesOf(rest)
+  async look(set: LimitSet): Promise<readonly LimitState[] | null> {
+    const { kind, rest } = await this.#inTime('look', { id: '', set, amounts: [] })
+    return kind === 'unseeded' ? null : statesOf(rest)
+  }
+
+  /** `noted`: what `findRunning` said before. Where Redis has forgotten that meanwhile, nothing is changed. */
+  async seed(set: LimitSet, used: readonly number[], atUs: number, noted: readonly string[] = []): Promise<void> {
+    await this.#run('seed', { id: '', set, amounts: used }, { plan: this.#planAt(set, atUs), sentUs: noted.length })
+  }
+
+  /** The ids of what runs, or has ended, and is noted in counts that wait for their seed, once for each: it is counted already. */
+  async findRunning(set: LimitSet, atUs: number): Promise<readonly string[]> {
+    const call = { id: '', set, amounts: [] }
+    const { rest } = await this.#run('running', call, { plan: this.#planAt(set, atUs), sentUs: atUs })
+    return rest.map(String)
   }
 
   /** Asks once more where the script found the deadline or the period wrong: its answer has put that right. */
@@ -154,21 +178,22 @@ export class RedisLimits implements LimitStore {
       const row = rows[index]
       if (row !== undefined) args.push(row[0], row[1], row[2], row[3], amounts[index] ?? 0)
     }
-    const [status, atUs = 0, ...rest] = await this.#evaluate(verb, keys.length + 1, args)
+    // What comes after must not overtake these, and it would if Redis had to ask for the script first.
+    const isOrdered = verb === 'adopt' || (verb === 'charge' && id !== '')
+    const [status, atUs = 0, ...rest] = await this.#evaluate(verb, isOrdered, [keys.length + 1, ...args])
     this.#clockSeen(atUs)
-    return { kind: status === 1 ? 'done' : status === 2 ? 'late' : 'not-done', atUs, rest }
+    return { kind: kinds[status ?? 0] ?? 'not-done', atUs, rest }
   }
 
-  async #evaluate(verb: Verb, keyCount: number, args: readonly (string | number)[]): Promise<number[]> {
+  async #evaluate(verb: Verb, isOrdered: boolean, args: readonly [number, ...(string | number)[]]): Promise<number[]> {
     const { text, sha } = scripts[verb]
-    // What comes after must not overtake these, and it would if Redis had to ask for the script first.
-    if (verb === 'charge' || verb === 'adopt') return (await this.#client.eval(text, keyCount, ...args)) as number[]
+    if (isOrdered) return (await this.#client.eval(text, ...args)) as number[]
     try {
-      return (await this.#client.evalsha(sha, keyCount, ...args)) as number[]
+      return (await this.#client.evalsha(sha, ...args)) as number[]
     } catch (error) {
       if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error
       // Loads it as well. SCRIPT LOAD would be one more command that may be forbidden.
-      return (await this.#client.eval(text, keyCount, ...args)) as number[]
+      return (await this.#client.eval(text, ...args)) as number[]
     }
   }
 

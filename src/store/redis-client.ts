@@ -7,6 +7,17 @@ export interface RedisUse {
   readonly autoResubscribe?: boolean
 }
 
+/** Waits until it is connected, so long at most. Never rejects. */
+export async function untilConnected(client: Redis, withinMs: number): Promise<void> {
+  if (client.status === 'ready') return
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const timer = setTimeout(resolve, withinMs)
+  client.once('ready', resolve)
+  await promise
+  clearTimeout(timer)
+  client.off('ready', resolve)
+}
+
 /** The defaults of ioredis keep every request waiting on a server that is frozen or gone; these fail at once. */
 export function connectRedis(url: string, use: RedisUse = {}): Redis {
   return new Redis(url, {

@@ -12,6 +12,8 @@ import type { Sql } from 'postgres'
 /** One generation of the client. */
 export interface ClientGeneration {
   readonly sql: Sql
+  /** Open, or being opened. */
+  readonly connections: number
   /** Destroys its sockets, also those that are still connecting, and makes every later attempt to connect fail. */
   retire(): void
 }
@@ -29,6 +31,10 @@ export class RenewableClient {
       apply: (_target, _receiver, args) => Reflect.apply(this.#current.sql, undefined, args),
       get: (_target, property) => Reflect.get(this.#current.sql, property),
     })
+  }
+
+  get connections(): number {
+    return this.#current.connections
   }
 
   /** Calls that wait fail with CONNECTION_DESTROYED; the next call connects anew. */

@@ -31,7 +31,7 @@ test('a change is announced where its answer was lost, and again where it is ask
   const sql = losing(await openTestDatabase(t, 'PostgreSQL'), link)
   const peppers = peppersOf('a pepper that is long enough for tests')
   const announceChange = (change: Change) => void changes.push(change)
-  const operations = buildOperations({ sql, peppers, tiers: configOf({}).tiers, announceChange })
+  const operations = buildOperations({ sql, peppers, tiers: () => configOf({}).tiers, announceChange })
   const account = (await operations.createAccount(actor, once({ name: 'acme' }))).record
   const keys: { readonly id: string }[] = []
   for (const name of ['changed', 'rotated', 'revoked']) {

@@ -132,7 +132,7 @@ for (const isParallel of [false, true]) {
   test(`whatever is done ${how}, the log has each change once, from what was before to what is now`, async t => {
     const sql = await openTestDatabase(t, 'PostgreSQL')
     const peppers = peppersOf('a pepper that is long enough for tests')
-    const operations = buildOperations({ sql, peppers, tiers: configOf({}).tiers, announceChange: () => {} })
+    const operations = buildOperations({ sql, peppers, tiers: () => configOf({}).tiers, announceChange: () => {} })
     const world: World = { accounts: [], keys: [] }
     const refused = (error: unknown) => assert.ok(error instanceof WeirError && error.statusCode < 500, String(error))
     await fc.assert(

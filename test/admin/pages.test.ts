@@ -11,7 +11,7 @@ import { peppersOf } from '../support/peppers.ts'
 async function build(t: TestContext) {
   const sql = await openTestDatabase(t, 'PostgreSQL')
   const peppers = peppersOf('a pepper that is long enough for tests')
-  const operations = buildOperations({ sql, peppers, tiers: configOf({}).tiers, announceChange: () => {} })
+  const operations = buildOperations({ sql, peppers, tiers: () => configOf({}).tiers, announceChange: () => {} })
   return { operations, commands: commandsOf(operations) }
 }
 

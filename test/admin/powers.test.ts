@@ -14,6 +14,7 @@ const tierOf = (limits: Tier['limits']): Tier => ({
   priority: 50,
   queueWaitMs: 1000,
   totalDeadlineMs: 1000,
+  routingHeaders: false,
   whenLimiterDown: 'local',
 })
 const tier = tierOf({ requestsPerMinute: 60, burst: 20 })

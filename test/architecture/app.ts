@@ -3,7 +3,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
-import type { FastifyInstance, RouteOptions } from 'fastify'
+import type { FastifyInstance, FastifySchema, RouteOptions } from 'fastify'
 import { pino } from 'pino'
 import { buildApp } from '../../src/app.ts'
 import { type Config, loadConfig } from '../../src/config.ts'
@@ -19,6 +19,7 @@ export interface Route {
   readonly operation: string | undefined
   /** Whether it exists on the internal listener only. */
   readonly isInternal: boolean
+  readonly schema: FastifySchema
 }
 
 export interface BuiltApp {
@@ -53,11 +54,13 @@ export async function buildRealApp(
   }
   const cwd = makeTempDir(t)
   writeFileSync(join(cwd, 'weir.yaml'), yaml)
-  const { config } = loadConfig({ argv: [], env: { ...nowhere, ...env }, cwd })
+  const read = () => loadConfig({ argv: [], env: { ...nowhere, ...env }, cwd })
+  const loaded = read()
+  const { config } = loaded
   subscribe('fastify.initialization', collect)
   try {
     const log = pino({ level: 'silent' })
-    const app = await buildApp({ config, log, readiness: { state: 'ready' }, version: '0.0.0' })
+    const app = await buildApp({ loaded, read, log, readiness: { state: 'ready' }, version: '0.0.0' })
     onEnd(t, () => app.close())
     await app.ready()
     // Read now: the hooks of a route's own scope may add to it after ours.
@@ -67,7 +70,7 @@ export async function buildRealApp(
   }
 }
 
-function asRoutes({ method, url, config, constraints }: RouteOptions): Route[] {
+function asRoutes({ method, url, config, constraints, schema = {} }: RouteOptions): Route[] {
   const isInternal = constraints !== undefined && 'listener' in constraints
   return [method].flat().map(name => ({
     method: name,
@@ -75,6 +78,7 @@ function asRoutes({ method, url, config, constraints }: RouteOptions): Route[] {
     scope: config?.scope,
     operation: config?.operation,
     isInternal,
+    schema,
   }))
 }
 

@@ -5,7 +5,7 @@ import { configSchema, type SchemaNode } from '../../src/config/schema-node.ts'
 import { tableRow } from './table.ts'
 
 /** Tables by name, whose keys depend on the names: weir.example.yaml explains those. */
-const tables = new Set(['backends', 'models', 'tiers'])
+const tables = new Set(['backends', 'models', 'tiers', 'webhooks'])
 
 /** What has a flag or a variable and no key of its own. */
 const keyless = [

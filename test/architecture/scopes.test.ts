@@ -7,7 +7,7 @@ import { makeApiKey } from '../../src/domain/api-key.ts'
 import { type ScopeName, scopeNames } from '../../src/schemas/config/tiers.ts'
 import { insertKey } from '../../src/store/keys.ts'
 import { signHs256 } from '../support/jwt-maker.ts'
-import { createDatabase } from '../support/services.ts'
+import { createMigratedDatabase } from '../support/services.ts'
 import { type BuiltApp, buildRealApp, type Route, urlOf } from './app.ts'
 
 const issuer = 'https://issuer.example.com/'
@@ -103,7 +103,7 @@ function expected({ scope, url }: Route, caller: Caller): 'in' | 403 {
 }
 
 test('K02 every route lets in whom it says, in every tier, with every scope, by every carrier', async t => {
-  const env = { HOST: '0.0.0.0', DATABASE_URL: await createDatabase(t), ISSUER_SECRET: secret }
+  const env = { HOST: '0.0.0.0', DATABASE_URL: await createMigratedDatabase(t), ISSUER_SECRET: secret }
   const built = await buildRealApp(t, env, yaml)
   await built.app.database.firstContact
   const callers = await makeCallers(built)

@@ -18,9 +18,10 @@ test('a verified token is not verified again, unless the key that signed it may 
     expiresAtMs: Date.now() + 3_600_000,
     isTrusted: () => isTrusted,
   })
+  const tiers = { free: { scopes: ['chat'], models: ['*'], limits: {}, quotas: {}, spendLimits: {} } } as const
   const callers = new Callers({
     ttlMs: 30_000,
-    tiers: { free: { scopes: ['chat'], models: ['*'], limits: {}, quotas: {}, spendLimits: {} } },
+    tiers: () => tiers,
     findKey: async () => null,
     findIdentity: async () => ({
       accountId: 'a',

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Callers } from '../../src/auth/callers.ts'
 import type { IdentityProof, KeyProof, TokenProof } from '../../src/domain/proof.ts'
-import type { AccountStanding, KeyStanding } from '../../src/domain/standing.ts'
+import type { AccountStanding, KeyStanding, Tiers } from '../../src/domain/standing.ts'
 
 const account: AccountStanding = {
   accountId: 'a',
@@ -46,11 +46,15 @@ const tierOf = (requestsPerMinute: number) => ({
 
 /** Callers whose database says what `stored` holds at the moment. */
 function build() {
-  const stored: { key: KeyStanding | null; account: AccountStanding | null } = { key, account }
+  const stored: { key: KeyStanding | null; account: AccountStanding | null; tiers: Tiers } = {
+    key,
+    account,
+    tiers: { free: tierOf(5), gold: tierOf(50) },
+  }
   let asked = 0
   const callers = new Callers({
     ttlMs: 30_000,
-    tiers: { free: tierOf(5), gold: tierOf(50) },
+    tiers: () => stored.tiers,
     findKey: async id => {
       asked += 1
       return id === 'the-key' ? stored.key : null
@@ -169,4 +173,24 @@ test('a tier that a JWT gives has limits of its own, one set for all its tokens'
   assert.equal(await limitsOf('free'), own)
   assert.equal(await limitsOf('gold'), golden)
   assert.equal(own?.keyId, null)
+})
+
+test('a tier that changes is taken on by those who are known, without the database, and only what is changed is new', async () => {
+  const { callers, stored, asked } = build()
+  const before = await Promise.all(proofs.map(proof => callers.resolve(proof, 'req_1')))
+  const count = asked()
+  const peek = () => proofs.map(proof => callers.peek(proof, Date.now()))
+  stored.tiers = { ...stored.tiers, gold: tierOf(60) }
+  for (const [index, principal] of peek().entries()) {
+    assert.ok(principal)
+    // Others keep what they know of a set by the object it is.
+    assert.equal(principal.limits, before[index]?.limits)
+  }
+  stored.tiers = { free: { ...tierOf(6), scopes: ['chat'] } }
+  for (const principal of peek()) {
+    assert.deepEqual([...(principal?.scopes ?? [])], ['chat'])
+    assert.equal(principal?.limits.limits.find(({ name }) => name === 'requests_per_minute')?.size, 6)
+  }
+  assert.deepEqual(peek(), peek())
+  assert.equal(asked(), count)
 })

@@ -13,6 +13,13 @@ import { type ScriptedBackend, startScriptedBackend } from '../support/scripted-
 const target = { backend: 'main', model: 'tinychat', weight: 1, endpoints: new Set<EndpointName>() }
 const timeouts = { connectMs: 1000, firstTokenMs: 1000, idleMs: 1000, totalMs: 1000 }
 const stays = new AbortController().signal
+const breaker = { window: 10, least: 5, failurePercent: 50, pauseMs: 1000, maxPauseMs: 30_000 }
+const silent = {
+  onGate: () => undefined,
+  onLetsIn: () => undefined,
+  onKnown: () => undefined,
+  onTurnsAway: () => undefined,
+}
 const messages = [{ role: 'user', content: 'What is the capital of France?' }]
 
 function callOf(operation: EndpointName, body: object): Call {
@@ -29,14 +36,30 @@ function callOf(operation: EndpointName, body: object): Call {
       imageTokens: 1024,
       prices: [],
       targets: [target],
+      fallback: null,
     },
+    fallbacks: [],
     askedModel: 'tinychat',
     choices: 1,
     choicesPerPrompt: 1,
     stream: true,
     includeUsage: false,
     buildBody: () => Buffer.from(JSON.stringify({ model: 'tinychat', ...body })),
-    record: { backend: null, attempts: 0, firstContentAt: null, usage: null, fault: null },
+    caller: { account: 'a', tier: 'free', priority: 0, queueWaitMs: 0, deadlineMs: Number.POSITIVE_INFINITY },
+    arm: null,
+    prefixKey: () => null,
+    record: {
+      backend: null,
+      model: null,
+      target: null,
+      arm: null,
+      attempts: 0,
+      tries: [],
+      firstContentAt: null,
+      usage: null,
+      queueMs: 0,
+      fault: null,
+    },
   }
 }
 
@@ -45,7 +68,11 @@ const chatCall = callOf('chat', { messages, max_tokens: 5 })
 async function countingBackend(t: TestContext, engine: EngineName, behaviour: Behaviour) {
   const server = await startScriptedBackend(t, behaviour)
   const url = `${server.url}/below`
-  const backend = new Backend('main', { url, engine, discover: false, timeouts, apiKey: 'key' })
+  const backend = new Backend(
+    'main',
+    { url, engine, discover: false, drain: false, timeouts, breaker, apiKey: 'key' },
+    silent,
+  )
   onEnd(t, () => backend.close())
   const count = (call: Call, signal = stays) => backend.countPrompt(call, target, signal)
   return { server, count }

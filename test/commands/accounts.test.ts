@@ -7,7 +7,7 @@ import { openSession } from '../../src/control/session.ts'
 import { onEnd } from '../support/cleanup.ts'
 import { runnerOf } from '../support/commands.ts'
 import { configOf } from '../support/config.ts'
-import { createDatabase } from '../support/services.ts'
+import { createMigratedDatabase } from '../support/services.ts'
 import { makeTempDir } from '../support/temp-dir.ts'
 
 const run = runnerOf(accountsCommand)
@@ -15,7 +15,7 @@ const keys = runnerOf(keysCommand)
 
 test('an account is made, shown, changed, suspended and deleted', async t => {
   const pepper = 'a pepper that is long enough for tests'
-  const env = { WEIR_DATA_DIR: makeTempDir(t), DATABASE_URL: await createDatabase(t), WEIR_KEY_PEPPER: pepper }
+  const env = { WEIR_DATA_DIR: makeTempDir(t), DATABASE_URL: await createMigratedDatabase(t), WEIR_KEY_PEPPER: pepper }
   const ask = async (...argv: string[]) => {
     const { code, stdout, stderr } = await run(env, ...argv)
     assert.equal(code, 0, stderr)
@@ -58,7 +58,7 @@ test('an account is made, shown, changed, suspended and deleted', async t => {
 
 test('a list of many pages is whole, and what a terminal would obey is not written to it', async t => {
   const pepper = 'a pepper that is long enough for tests'
-  const env = { WEIR_DATA_DIR: makeTempDir(t), DATABASE_URL: await createDatabase(t), WEIR_KEY_PEPPER: pepper }
+  const env = { WEIR_DATA_DIR: makeTempDir(t), DATABASE_URL: await createMigratedDatabase(t), WEIR_KEY_PEPPER: pepper }
   const session = await openSession(configOf(env))
   for (let index = 0; index < 102; index++) await session.operations.createAccount({ name: `n${index}` })
   await session.close()

@@ -12,6 +12,22 @@ testProblems({
     problem: /does not begin after/,
     fix: /newest last/,
   },
+  'prices of a target that do not rise by day': {
+    yaml: models(
+      '  m:\n    targets:\n      - backend: a\n        prices:\n          - { from: 2026-02-01, input: "1" }\n          - { from: 2026-02-01, input: "1" }\n',
+    ),
+    where: 'weir.yaml:8:21',
+    key: 'models.m.targets[0].prices[1].from',
+    problem: /does not begin after/,
+    fix: /newest last/,
+  },
+  'a price of a target without amount': {
+    yaml: models('  m:\n    targets: [{ backend: a, prices: [{ from: 2026-02-01 }] }]\n'),
+    where: 'weir.yaml:4:38',
+    key: 'models.m.targets[0].prices[0]',
+    problem: /no amount/,
+    fix: /Add input/,
+  },
   'a price by token and by time': {
     yaml: models(
       '  m:\n    targets: [{ backend: a }]\n    prices: [{ from: 2026-02-01, input: "1", perSecond: "1" }]\n',
@@ -92,13 +108,22 @@ const twoModels = models(
   '  m: { targets: [{ backend: a }] }\n  n: { targets: [{ backend: b }], prices: [{ from: 2026-02-01, input: "1" }] }\n',
 )
 
-test('a model without a price beside a spend limit is a warning, one for each', t => {
+test('a model without a price beside a spend limit is a warning, one for all', t => {
   const limited = 'tiers: { free: { spendLimits: { perDay: "1" } }, gold: { spendLimits: { perMonth: "2" } } }\n'
   assert.deepEqual(load(t, { yaml: twoModels + limited }).warnings, [
-    'weir.yaml:3: models.m has no price: its use costs nothing under the spend limits of free, gold',
+    'weir.yaml:2: models without a price: m; what they use costs nothing under the spend limits of free, gold',
   ])
   for (const tiers of ['', 'tiers: { free: { spendLimits: {} } }\n'])
     assert.deepEqual(load(t, { yaml: twoModels + tiers }).warnings, [])
+})
+
+test('a model whose targets all have prices needs none', t => {
+  const limited = 'tiers: { free: { spendLimits: { perDay: "1" } } }\n'
+  const yaml = (second: string) =>
+    models(`  m: { targets: [{ backend: a, prices: [{ from: 2026-02-01, input: "1" }] }, { backend: b${second} }] }\n`)
+  for (const second of [', prices: [{ from: 2026-02-01, output: "0" }]', ', weight: 0'])
+    assert.deepEqual(load(t, { yaml: yaml(second) + limited }).warnings, [])
+  assert.match(load(t, { yaml: yaml('') + limited }).warnings[0] ?? '', /models without a price: m;/)
 })
 
 test('models that backends list have no price either', t => {

@@ -28,7 +28,10 @@ async function buildTestOperations(t: TestContext) {
   const narrow = { ...tiers['free'], scopes: ['chat'], models: ['llama-*'] } as (typeof tiers)[string]
   const sql = await openTestDatabase(t, 'PostgreSQL')
   const announceChange = ({ id }: Change) => void forgotten.push(id)
-  return { operations: buildOperations({ sql, peppers, announceChange, tiers: { ...tiers, narrow } }), forgotten }
+  return {
+    operations: buildOperations({ sql, peppers, announceChange, tiers: () => ({ ...tiers, narrow }) }),
+    forgotten,
+  }
 }
 
 async function start(t: TestContext, dataDir: string, operations: Operations) {

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { buildCatalog, type Model } from '../../src/domain/catalog.ts'
-import { pickTarget } from '../../src/domain/picker.ts'
 
 const model = (id: string, aliases: string[] = []): Model => ({
   id,
@@ -14,6 +13,7 @@ const model = (id: string, aliases: string[] = []): Model => ({
   imageTokens: 7,
   prices: [],
   targets: [{ backend: 'a', model: id, weight: 1, endpoints: new Set(['chat']) }],
+  fallback: null,
 })
 const offers = (backend: string, ...ids: string[]) => ({
   backend,
@@ -49,21 +49,4 @@ test('a configured model, by name or alias, is not touched by discovery', () => 
     catalog.find('n')?.targets.map(target => target.backend),
     ['a'],
   )
-})
-
-test('the picker takes the least loaded target for its weight that serves the endpoint', () => {
-  const targets = [
-    { backend: 'a', model: 'm', weight: 1, endpoints: new Set(['chat'] as const) },
-    { backend: 'b', model: 'm', weight: 3, endpoints: new Set(['chat'] as const) },
-    { backend: 'c', model: 'm', weight: 0, endpoints: new Set(['chat'] as const) },
-    { backend: 'd', model: 'm', weight: 1, endpoints: new Set(['embeddings'] as const) },
-  ]
-  const load: Record<string, number> = { a: 0, b: 0, c: 0, d: 9 }
-  const pick = (endpoint: 'chat' | 'embeddings' | 'completions') =>
-    pickTarget(targets, endpoint, name => load[name] ?? 0)?.backend
-  assert.equal(pick('chat'), 'b')
-  load['b'] = 3
-  assert.equal(pick('chat'), 'a')
-  assert.equal(pick('embeddings'), 'd')
-  assert.equal(pick('completions'), undefined)
 })

@@ -108,7 +108,7 @@ test('the limit that holds up longest is told, and totals of a period before all
 })
 
 test('whether the length of the prompt is what keeps a request out', () => {
-  const demand = { requests: 1, tokens: 600, nanoUsd: 0, promptTokens: 500, outputTokens: 100 }
+  const demand = { requests: 1, tokens: 600, nanoUsd: 0, promptTokens: 500, outputTokens: 100, price: null }
   const fits = (limits: readonly Limit[], ...states: readonly [number, number][]) =>
     fitsWithoutPrompt({
       set: limitSet(limits),

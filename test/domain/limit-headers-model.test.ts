@@ -7,6 +7,7 @@ import { buildLimitHeaders } from '../../src/domain/limit-headers.ts'
 import type { Reservation, Verdict } from '../../src/domain/reservation.ts'
 import { MemoryLimits } from '../../src/embedded/limits.ts'
 import { limitSet, rateLimit } from '../support/limit-sets.ts'
+import { seeded } from '../support/seeded-store.ts'
 
 const startUs = Date.UTC(2026, 10, 24, 12) * 1000
 const sizes = fc.integer({ min: 1, max: 10_000 })
@@ -75,7 +76,7 @@ test('the headers tell of what is left what there is, and a wait that is long en
     fc.property(limitSets, steps, (set, schedule) => {
       let nowUs = startUs
       let ids = 0
-      const store = new MemoryLimits({ nowUs: () => nowUs })
+      const store = seeded(new MemoryLimits({ nowUs: () => nowUs }))
       const open: Reservation[] = []
       let last: { atUs: number; remaining: readonly number[] } | null = null
       const reserve = (amounts: readonly number[]): Verdict => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { formatUsd, parseDecimal, parseUsd } from '../../src/domain/money.ts'
+import { formatDecimal, formatUsd, parseDecimal, parseUsd } from '../../src/domain/money.ts'
 
 const most = 9_000_000_000_000_000
 const amountArb = fc.oneof(fc.integer({ min: 0, max: most }), fc.integer({ min: most - 2_000_000_000, max: most }))
@@ -66,7 +66,17 @@ test('what a cost at its most comes to can be written too', () => {
   assert.equal(formatUsd(Number.MAX_SAFE_INTEGER), '9007199.254740991')
 })
 
+test('a sum that no number holds is written to its last digit', () => {
+  assert.equal(formatUsd(9_007_199_254_740_993_000_000_001n), '9007199254740993.000000001')
+})
+
+test('an amount below 0 is the same one with a sign', () => {
+  fc.assert(fc.property(amountArb, nanoUsd => assert.equal(formatUsd(-nanoUsd - 1), `-${formatUsd(nanoUsd + 1)}`)))
+  assert.deepEqual([formatUsd(-1), formatUsd(-1_500_000_000n), formatUsd(-0)], ['-0.000000001', '-1.5', '0'])
+})
+
 test('other units have other decimals', () => {
+  assert.deepEqual([formatDecimal(1_230_000, 6), formatDecimal(7n, 6), formatDecimal(0, 6)], ['1.23', '0.000007', '0'])
   assert.equal(parseDecimal('0.5', 6), 500_000)
   assert.equal(parseDecimal('999999999.999999', 6), 999_999_999_999_999)
   assert.throws(() => parseDecimal('0.0000001', 6), RangeError)

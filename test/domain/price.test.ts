@@ -11,7 +11,7 @@ import {
   type Use,
 } from '../../src/domain/price.ts'
 
-const priced = (amounts: Omit<PriceText, 'from'>) => parsePrice({ from: '2026-01-01', ...amounts })
+const priced = (amounts: Omit<PriceText, 'from'>) => parsePrice('large', { from: '2026-01-01', ...amounts })
 const use = (amounts: Partial<Use>): Use => ({
   inputTokens: 0,
   cachedInputTokens: 0,
@@ -79,7 +79,7 @@ test('without a price nothing costs anything', () => {
 })
 
 test('the price is the newest whose day has begun, in UTC', () => {
-  const prices = ['2026-01-01', '2026-07-01', '2027-01-01'].map(from => parsePrice({ from, input: '1' }))
+  const prices = ['2026-01-01', '2026-07-01', '2027-01-01'].map(from => parsePrice('large', { from, input: '1' }))
   const at = (time: string) => prices.indexOf(priceAt(prices, Date.parse(time)) ?? assert.fail(time))
   assert.equal(priceAt(prices, Date.parse('2025-12-31T23:59:59.999Z')), null)
   assert.equal(priceAt([], Date.now()), null)
@@ -87,6 +87,17 @@ test('the price is the newest whose day has begun, in UTC', () => {
   assert.equal(at('2026-06-30T23:59:59.999Z'), 0)
   assert.equal(at('2026-07-01T00:00:00Z'), 1)
   assert.equal(at('2099-01-01T00:00:00Z'), 2)
+})
+
+test('a version names one price of one model or of one of its targets, and that of a model never changes', () => {
+  const text = { from: '2026-01-01', input: '0.15', output: '0.6' }
+  const version = (model: string, backend?: string, name = 'q4') =>
+    parsePrice(model, text, backend === undefined ? undefined : { backend, model: name }).version
+  assert.equal(version('small'), '2026-01-01-2855300e70211633')
+  const all = [version('small'), version('large'), version('small', 'one'), version('small', 'two')]
+  all.push(version('small', 'one', 'q8'), version('large', 'one'))
+  assert.equal(new Set(all).size, all.length)
+  assert.equal(version('small', 'one'), version('small', 'one'))
 })
 
 test('a bound is never below the cost of any use within it', () => {

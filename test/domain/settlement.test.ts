@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import fc from 'fast-check'
 import { type Outcome, type Settlement, settlementOf } from '../../src/domain/settlement.ts'
+import { parseUsage } from '../../src/domain/usage.ts'
 
 const reserved = { inputTokens: 100, outputTokens: 50 }
 const usage = { inputTokens: 16, cachedInputTokens: 4, outputTokens: 7, reasoningTokens: null }
@@ -51,7 +53,45 @@ const rows: readonly Row[] = [
 
 for (const [what, outcome, [requests, inputTokens, cachedInputTokens, outputTokens, isEstimate]] of rows) {
   test(`settlement: ${what}`, () => {
-    const expected = { requests, inputTokens, cachedInputTokens, outputTokens, isEstimate } as Settlement
+    const tokens = { inputTokens, cachedInputTokens, outputTokens, reasoningTokens: null }
+    const expected = { requests, ...tokens, isEstimate } as Settlement
     assert.deepEqual(settlementOf({ ...whole, ...outcome }, reserved), expected)
   })
 }
+
+test('settlement: reasoning is a part of the output that counts, and where none counts there is none', () => {
+  const thinking = { ...usage, reasoningTokens: 5 }
+  const reasoningOf = (outcome: Partial<Outcome>) =>
+    settlementOf({ ...whole, usage: thinking, ...outcome }, reserved).reasoningTokens
+  assert.equal(reasoningOf({}), 5)
+  assert.equal(reasoningOf({ isUsageWhole: false, pieces: 3 }), 5)
+  assert.equal(reasoningOf({ hasFailed: true, hasContent: false }), null)
+  assert.equal(reasoningOf({ isSent: false, hasContent: false }), null)
+  assert.equal(reasoningOf({ usage }), null)
+})
+
+test('settlement: whatever came of it, cached is within the input and reasoning within the output', () => {
+  const count = fc.nat(60)
+  const wire = fc.tuple(count, count, count, fc.option(count)).map(([prompt, completion, cached, reasoning]) => ({
+    prompt_tokens: prompt,
+    completion_tokens: completion,
+    prompt_tokens_details: { cached_tokens: cached },
+    completion_tokens_details: { reasoning_tokens: reasoning },
+  }))
+  const outcomes = fc.record({
+    isSent: fc.boolean(),
+    hasFailed: fc.boolean(),
+    hasContent: fc.boolean(),
+    pieces: count,
+    usage: fc.option(wire.map(parseUsage)),
+    isUsageWhole: fc.boolean(),
+  })
+  fc.assert(
+    fc.property(outcomes, outcome => {
+      const settled = settlementOf(outcome, reserved)
+      assert.ok(settled.cachedInputTokens <= settled.inputTokens, JSON.stringify(settled))
+      assert.ok((settled.reasoningTokens ?? 0) <= settled.outputTokens, JSON.stringify(settled))
+    }),
+    { numRuns: 1000 },
+  )
+})

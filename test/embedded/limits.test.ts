@@ -4,19 +4,20 @@ import { MemoryLimits } from '../../src/embedded/limits.ts'
 import { admitted, type MakeStore, newId, testConformance } from '../support/limit-conformance.ts'
 import { flightLimit, limitSet, periodLimit, rateLimit } from '../support/limit-sets.ts'
 import { testSettling } from '../support/limit-settling.ts'
+import { type Seeded, seeded } from '../support/seeded-store.ts'
 
 const wallUs = () => Math.floor((performance.timeOrigin + performance.now()) * 1000)
 const minuteUs = 60_000_000
 const hourUs = 60 * minuteUs
 
-const makeStore: MakeStore = async (_t, options) => new MemoryLimits({ nowUs: wallUs, ...options })
+const makeStore: MakeStore = async (_t, options) => seeded(new MemoryLimits({ nowUs: wallUs, ...options }))
 
 testConformance('in the process', makeStore)
 testSettling('in the process', makeStore)
 
 function storeAt(text: string) {
   const clock = { us: Date.parse(text) * 1000 }
-  return { clock, store: new MemoryLimits({ nowUs: () => clock.us }) }
+  return { clock, store: seeded(new MemoryLimits({ nowUs: () => clock.us })) }
 }
 
 test('L14: a clock that goes back an hour locks nobody out, and one that goes on gives a burst of the capacity', () => {
@@ -55,11 +56,11 @@ test('at midnight the day begins anew, and a settlement of yesterday stays there
   assert.deepEqual(usedNow(store, set), [10, 10])
 })
 
-const usedNow = (store: MemoryLimits, set: Parameters<MemoryLimits['look']>[0]) =>
+const usedNow = (store: Seeded<MemoryLimits>, set: Parameters<MemoryLimits['look']>[0]) =>
   store.look(set).map(({ used }) => used)
 
 /** It forgets every so many changes. */
-function fillUntilSwept(store: MemoryLimits): void {
+function fillUntilSwept(store: Seeded<MemoryLimits>): void {
   const nothing = limitSet([])
   for (let change = 0; change < 50_000; change += 1) store.look(nothing)
 }
@@ -93,10 +94,10 @@ test('it forgets by itself as it goes: callers that came once do not add up', ()
 test('a seed is where a limit begins that is not known, and what is added here is told apart from it', () => {
   const { clock, store } = storeAt('2026-11-24T12:00:00Z')
   const set = limitSet([rateLimit(60), periodLimit(100), flightLimit(4)])
-  store.seed(set, [30, 50, 3])
+  store.seed(set, [30, 50, 3], clock.us)
   assert.deepEqual(usedNow(store, set), [30, 50, 0])
   const held = admitted(store.reserve(newId(), set, [20, 20, 1]))
-  store.seed(set, [1, 1, 1])
+  store.seed(set, [1, 1, 1], clock.us)
   assert.deepEqual(usedNow(store, set), [50, 70, 1])
   // Ten seconds drain ten of the thirty that were there before; then all of them, and five of its own.
   clock.us += 10_000_000

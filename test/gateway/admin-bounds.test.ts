@@ -53,8 +53,8 @@ test('K04 limits, privileges and time are given as scopes are: by those who have
 
 test('a token has the bounds of its key, that of an issuer those of its account', async t => {
   const { gateway, commands } = await buildWorld(t)
-  const { sql, peppers, announceChange, catalog } = gateway.app
-  const operations = buildOperations({ sql, peppers, announceChange, tiers: catalog.tiers })
+  const { sql, peppers, announceChange, configuration } = gateway.app
+  const operations = buildOperations({ sql, peppers, announceChange, tiers: () => configuration.current.tiers })
   const account = await commands.getAccount({ account: 'small with limits' })
   const key = await commands.createKey({ account: account.id, scopes: ['admin', 'chat'], expires_at: end })
   const actorOf = (credential: CredentialKind) => {

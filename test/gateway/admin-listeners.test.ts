@@ -19,6 +19,8 @@ const paths = [
   '/admin/tiers',
   '/admin/tiers/free',
   '/admin/audit',
+  '/admin/usage',
+  '/admin/usage/events',
 ]
 /** Ways to write a path that something on the way could take for it. */
 const disguises = [
@@ -81,12 +83,14 @@ test('without an internal port the admin API is on the one there is, for the sco
     ['POST', `/keys/${id}/rotate`],
     ['GET', '/tiers'],
     ['GET', '/audit'],
+    ['GET', '/usage'],
+    ['GET', '/usage/events'],
   ]
   for (const [method, path, body] of requests) {
     assertRefused(await plain.ask(method, path, body), 403, null, /"admin"/)
     assertRefused(await adminOf(gateway, 'wrong').ask(method, path, body), 401, null)
   }
-  for (const path of ['/accounts', '/keys', '/tiers', '/audit'])
+  for (const path of ['/accounts', '/keys', '/tiers', '/audit', '/usage', '/usage/events'])
     assert.equal((await narrow.ask('GET', path)).status, 200)
 })
 
@@ -101,6 +105,8 @@ test('while the database is away administration is, but for what needs none; it 
     ['POST', '/accounts', { name: 'x' }],
     ['POST', '/keys', { account: 'acme' }],
     ['GET', '/audit'],
+    ['GET', '/usage'],
+    ['GET', '/usage/events'],
   ]
   for (const [method, path, body] of requests) {
     const answer = await admin.ask(method, path, body)
@@ -109,6 +115,10 @@ test('while the database is away administration is, but for what needs none; it 
     assert.equal(answer.headers.get('retry-after'), '2')
   }
   assert.equal((await admin.ask('GET', '/tiers')).status, 200)
+  const headers = { authorization: `Bearer ${adminKey}` }
+  const own = await gateway.fetch(`${gateway.url}/v1/usage`, { headers })
+  assert.deepEqual([own.status, own.headers.get('retry-after')], [503, '2'])
+  assert.match(await own.text(), /database_unavailable/)
   await server.start()
   await until('the database is back', () => gateway.app.database.state === 'ready')
   assert.equal((await admin.ask('GET', '/accounts/acme')).status, 200)

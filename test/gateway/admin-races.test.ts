@@ -5,10 +5,10 @@ import { outcomeOf } from '../../src/store/change-outcome.ts'
 import { adminOf, assertRefused, noBackend } from '../support/admin.ts'
 import { onEnd } from '../support/cleanup.ts'
 import { buildGateway } from '../support/gateway.ts'
-import { createDatabase } from '../support/services.ts'
+import { createMigratedDatabase } from '../support/services.ts'
 
 test('what is changed at the same time counts', async t => {
-  const url = await createDatabase(t)
+  const url = await createMigratedDatabase(t)
   const gateway = await buildGateway(t, { env: { ...noBackend, DATABASE_URL: url } })
   const admin = adminOf(gateway)
   const other = postgres(url, { max: 2, onnotice: () => {} })

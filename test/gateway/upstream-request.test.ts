@@ -35,6 +35,7 @@ const expectedHeaders = [
   'content-type',
   'host',
   'user-agent',
+  'x-request-timeout-ms',
 ]
 
 for (const [engine, server] of [

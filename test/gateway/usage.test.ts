@@ -170,7 +170,7 @@ test('the name that was asked for stands in every event, whatever the backend ca
     assert.equal(text, 'a"model":"tiny-q4.gguf"bcd')
     assert.deepEqual([...new Set(events.map(event => event['model']))], [model])
     assert.deepEqual(
-      backend.exchanges.map(({ request }) => (request.json as Json)['model']),
+      backend.exchangesTo('/v1/chat/completions').map(({ request }) => (request.json as Json)['model']),
       ['tiny-q4.gguf'],
     )
   }

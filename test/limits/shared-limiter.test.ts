@@ -102,6 +102,8 @@ test('what is wrong with the counts of one account is that account’s trouble',
   const [bad, good] = [limitSet([total(100)]), limitSet([total(100)])]
   await direct.lpush(`weir:{${bad.accountId}}:limit:requests_per_minute`, 'of another type')
   for (let times = 0; times < 10; times += 1) deepEqual(await one.ask(bad, [1]), { kind: 'unavailable' })
+  // With nobody in between whose counts are right.
+  for (let times = 0; times < 10; times += 1) await one.limiter.look(bad)
   equal((await one.admit(good, [1])).set, good)
   deepEqual(one.reasons, [])
   equal(one.troubles.length, 1)
@@ -112,7 +114,7 @@ test('a Redis whose user may not do all that limits need is not counted in', asy
   const { makeLimiter } = await startSharedWorld(t, url)
   const admin = await signIn(t, url)
   const one = await makeLimiter()
-  for (const command of ['incrby', 'del']) {
+  for (const command of ['hincrby', 'del']) {
     await admin.call('ACL', 'SETUSER', 'default', `-${command}`)
     await one.becomes('local')
     await admin.call('ACL', 'SETUSER', 'default', '+@all')
@@ -230,5 +232,5 @@ test('closing sends what waits, and takes its place back', async t => {
   last.hold.settle([4, 1])
   await one.limiter.close()
   deepEqual(await used(set), [9, 0])
-  equal(await direct.zcard('weir:replicas'), 0)
+  equal(await direct.zcard('weir:{replicas}'), 0)
 })

@@ -10,7 +10,7 @@ import { revokeKey } from '../../src/store/keys.ts'
 import { buildReadyAuthApp, storeKey } from '../support/auth-app.ts'
 import { type Json, signHs256 } from '../support/jwt-maker.ts'
 import { startPostgres } from '../support/postgres-server.ts'
-import { createDatabase } from '../support/services.ts'
+import { createMigratedDatabase } from '../support/services.ts'
 import { until } from '../support/until.ts'
 
 const issuer = 'https://login.example.com/'
@@ -53,7 +53,7 @@ const get = (app: FastifyInstance, url: string, credential: string) =>
   app.inject({ url, headers: { authorization: `Bearer ${credential}` } })
 
 test('a JWT is the account that its claim names, with what issuer and tier allow', async t => {
-  const { app } = await build(t, await createDatabase(t), issuerOf())
+  const { app } = await build(t, await createMigratedDatabase(t), issuerOf())
   const id = await makeAccount(app, 'acme', 'user-1')
   const exp = Math.ceil(Date.now() / 1000) + 300
   const { statusCode, body } = await get(app, '/chat', jwt({ sub: 'user-1', exp }))
@@ -77,7 +77,7 @@ test('a JWT is the account that its claim names, with what issuer and tier allow
 })
 
 test('who is not known is a 401, and so is who is suspended, until that ends', async t => {
-  const { app } = await build(t, await createDatabase(t), issuerOf())
+  const { app } = await build(t, await createMigratedDatabase(t), issuerOf())
   const id = await makeAccount(app, 'acme', 'user-1')
   assert.equal((await get(app, '/chat', jwt({ sub: 'user-2' }))).statusCode, 401)
   assert.equal((await get(app, '/chat', jwt({ sub: 'user-1' }))).statusCode, 200)
@@ -90,7 +90,7 @@ test('who is not known is a 401, and so is who is suspended, until that ends', a
 })
 
 test('with provision whoever comes first is given an account, once, however many come at once', async t => {
-  const { app } = await build(t, await createDatabase(t), issuerOf({ provision: true, defaultTier: 'premium' }))
+  const { app } = await build(t, await createMigratedDatabase(t), issuerOf({ provision: true, defaultTier: 'premium' }))
   const answers = await Promise.all(
     Array.from({ length: 50 }, () => get(app, '/chat', jwt({ sub: 'new', jti: Math.random() }))),
   )
@@ -110,7 +110,7 @@ test("a tier in the token counts in place of the account's, and admin only where
     issuer: 'https://root/',
     scopes: scopeNames,
   })
-  const { app } = await build(t, await createDatabase(t), strict, generous)
+  const { app } = await build(t, await createMigratedDatabase(t), strict, generous)
   await makeAccount(app, 'acme', 'user-1')
   await makeAccount(app, 'root', 'user-1', 'https://root/')
   const principal = async (token: string) => {
@@ -129,7 +129,7 @@ test("a tier in the token counts in place of the account's, and admin only where
 })
 
 test('a token of ours ends with its key, with its account, and by itself', async t => {
-  const { app } = await build(t, await createDatabase(t))
+  const { app } = await build(t, await createMigratedDatabase(t))
   const id = makeTimeOrderedId(Date.now())
   await insertAccount(app.sql, { id, name: 'acme', tier: 'premium' })
   const key = await storeKey(app, { accountId: id, scopes: ['chat', 'models'] })
@@ -164,7 +164,7 @@ test('K07: tokens alike for long and subjects of the same name never stand for o
   const otherSecret = 'f0e1d2c3b4a5968778695a4b3c2d1e0f-of-the-other'
   const { app } = await build(
     t,
-    await createDatabase(t),
+    await createMigratedDatabase(t),
     issuerOf({ claims: { account: 'tenant' } }),
     issuerOf({ claims: { account: 'tenant' }, issuer: others, secret: otherSecret }),
   )

@@ -16,7 +16,7 @@ import { configOf } from '../support/config.ts'
 import { peppersOf } from '../support/peppers.ts'
 import { startPostgres } from '../support/postgres-server.ts'
 import { startRedis } from '../support/redis-server.ts'
-import { createDatabase } from '../support/services.ts'
+import { createMigratedDatabase } from '../support/services.ts'
 import { makeTempDir } from '../support/temp-dir.ts'
 import { until } from '../support/until.ts'
 
@@ -25,7 +25,7 @@ const get = (app: FastifyInstance, url: string, headers: Record<string, string>)
 const bearer = (key: string) => ({ authorization: `Bearer ${key}` })
 
 test('a key by each of its carriers is its principal', async t => {
-  const { app } = await buildReadyAuthApp(t, await createDatabase(t))
+  const { app } = await buildReadyAuthApp(t, await createMigratedDatabase(t))
   const account = { id: makeTimeOrderedId(Date.now()), name: 'acme', tier: 'free' }
   await insertAccount(app.sql, account)
   const key = await storeKey(app, { accountId: account.id, scopes: ['chat', 'models'], models: ['llama-*'] })
@@ -52,7 +52,7 @@ test('a key by each of its carriers is its principal', async t => {
 })
 
 test('a missing scope is a 403 that names it', async t => {
-  const { app } = await buildReadyAuthApp(t, await createDatabase(t))
+  const { app } = await buildReadyAuthApp(t, await createMigratedDatabase(t))
   const response = await get(app, '/admin', bearer(await storeKey(app)))
   assert.equal(response.statusCode, 403)
   const { error } = response.json()
@@ -62,7 +62,7 @@ test('a missing scope is a 403 that names it', async t => {
 })
 
 test('K01, K06: whatever is wrong with a key, the answer is the same 401, byte for byte', async t => {
-  const { app, lines } = await buildReadyAuthApp(t, await createDatabase(t))
+  const { app, lines } = await buildReadyAuthApp(t, await createMigratedDatabase(t))
   const [good, revoked, expired, suspended] = [
     await storeKey(app),
     await storeKey(app),
@@ -118,7 +118,7 @@ test('K01, K06: whatever is wrong with a key, the answer is the same 401, byte f
 })
 
 test('K01: two Authorization headers are refused, also when both are good', async t => {
-  const { app } = await buildReadyAuthApp(t, await createDatabase(t))
+  const { app } = await buildReadyAuthApp(t, await createMigratedDatabase(t))
   const key = await storeKey(app)
   await app.listen({ port: 0, host: '127.0.0.1' })
   const { port } = app.server.address() as AddressInfo
@@ -142,7 +142,7 @@ test('the preset admin key has every scope, also while the database is down, and
 })
 
 test('a key is looked up once however many bring it, and not again within the TTL', async t => {
-  const { app } = await buildReadyAuthApp(t, await createDatabase(t))
+  const { app } = await buildReadyAuthApp(t, await createMigratedDatabase(t))
   const key = await storeKey(app)
   const before = await countLookups(app)
   const responses = await Promise.all(Array.from({ length: 200 }, () => get(app, '/chat', bearer(key))))
@@ -152,7 +152,7 @@ test('a key is looked up once however many bring it, and not again within the TT
 })
 
 test('forged keys cost no look-up at all', async t => {
-  const { app } = await buildReadyAuthApp(t, await createDatabase(t))
+  const { app } = await buildReadyAuthApp(t, await createMigratedDatabase(t))
   const before = await countLookups(app)
   for (let index = 0; index < 50; index += 1) {
     const forged = makeApiKey(app.peppers).key.slice(0, -11) + randomBytes(6).toString('hex').slice(0, 11)
@@ -162,7 +162,7 @@ test('forged keys cost no look-up at all', async t => {
 })
 
 test('a revoked key stops when it is forgotten, else with the TTL', async t => {
-  const { app } = await buildReadyAuthApp(t, await createDatabase(t))
+  const { app } = await buildReadyAuthApp(t, await createMigratedDatabase(t))
   const key = await storeKey(app)
   assert.equal((await get(app, '/chat', bearer(key))).statusCode, 200)
   await revokeKey(app.sql, idOf(key))
@@ -173,7 +173,7 @@ test('a revoked key stops when it is forgotten, else with the TTL', async t => {
 
 test('who was away from Redis asks again for every key, and goes on serving', async t => {
   const redis = await startRedis(t)
-  const { app } = await buildReadyAuthApp(t, await createDatabase(t), { redisUrl: redis.url })
+  const { app } = await buildReadyAuthApp(t, await createMigratedDatabase(t), { redisUrl: redis.url })
   const keys = await Promise.all(Array.from({ length: 5 }, () => storeKey(app)))
   const isListening = async () => {
     const [, count] = (await app.redis.call('PUBSUB', 'NUMSUB', 'weir:changes').catch(() => [])) as unknown[]

@@ -171,6 +171,18 @@ test('0 turns either off', async t => {
   assert.deepEqual(warnings, [], 'where nobody is counted nobody is counted as one')
 })
 
+test('other bounds hold at once, also for the minute that has begun', async t => {
+  const guarded = await buildFloodApp(t, {})
+  const passed: number[] = []
+  for (const most of [0, 2, 4, 0]) {
+    guarded.bounds.requestsPerMinute = most
+    passed.push((await inTurn(guarded, Array(3).fill('1.2.3.4'))).filter(status => status === 200).length)
+  }
+  assert.deepEqual(passed, [3, 2, 1, 3])
+  guarded.bounds.failuresPerMinute = 1
+  assert.deepEqual(await statuses([wrong, {}].map(sent => () => guarded.ask('5.6.7.8', sent))), [401, 429])
+})
+
 test('it remembers a bounded number of addresses and forgets who has been quiet for longest', async t => {
   const guarded = await buildFloodApp(t, { requestsPerMinute: 1, failuresPerMinute: 1, maxAddresses: 10 })
   const others = Array.from({ length: 10 }, (_, index) => `2.2.2.${index}`)

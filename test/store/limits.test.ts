@@ -8,10 +8,11 @@ import { connect } from '../support/limit-redis.ts'
 import { fixedRate, flightLimit, limitSet, periodLimit, rateLimit } from '../support/limit-sets.ts'
 import { testSettling } from '../support/limit-settling.ts'
 import { startRedis } from '../support/redis-server.ts'
+import { seeded } from '../support/seeded-store.ts'
 import { createRedisDatabase } from '../support/services.ts'
 
 const makeStore: MakeStore = async (t, options) =>
-  new RedisLimits(await connect(t, await createRedisDatabase(t)), { patienceMs: 5000, ...options })
+  seeded(new RedisLimits(await connect(t, await createRedisDatabase(t)), { patienceMs: 5000, ...options }))
 
 testConformance('in Redis', makeStore)
 testSettling('in Redis', makeStore)
@@ -24,7 +25,7 @@ async function ownServer(t: TestContext, { commandTimeout = 5000 } = {}) {
   const server = await startRedis(t)
   const client = await connect(t, server.url, commandTimeout)
   const admin = await connect(t, server.url)
-  return { server, client, admin, store: new RedisLimits(client, { patienceMs: commandTimeout }) }
+  return { server, client, admin, store: seeded(new RedisLimits(client, { patienceMs: commandTimeout })) }
 }
 
 test('L10: a script that Redis has forgotten is brought again', async t => {
@@ -45,7 +46,7 @@ test('L10: correct limits for a user who may not use SCRIPT', async t => {
   await admin.acl('SETUSER', 'weir', 'on', '>secret', '~weir:*', '+@all', '-script')
   const client = await connect(t, server.url.replace('redis://', 'redis://weir:secret@'))
   await assert.rejects(client.script('LOAD', 'return 1'), /NOPERM/)
-  const store = new RedisLimits(client)
+  const store = seeded(new RedisLimits(client))
   const set = mixed()
   const first = admitted(await store.reserve(newId(), set, [60, 60, 1, 10]))
   assert.equal((await store.reserve(newId(), set, [60, 60, 1, 10])).kind, 'denied')
@@ -67,7 +68,7 @@ test('a reservation that Redis gets to only after its caller has given up change
   await admin.ping()
   client.disconnect()
   assert.equal(Number(await calls()), executed + 50, 'Redis did run them')
-  assert.deepEqual(await usedOf(new RedisLimits(admin), set), before)
+  assert.deepEqual(await usedOf(seeded(new RedisLimits(admin)), set), before)
 })
 
 test('what a reservation took whose answer was lost is given back', async t => {
@@ -81,23 +82,42 @@ test('what a reservation took whose answer was lost is given back', async t => {
   assert.deepEqual(await usedOf(store, set), [10, 10, 1, 1])
   await store.abandon(lost, set)
   await store.abandon(newId(), set)
-  assert.deepEqual(await usedOf(new RedisLimits(admin), set), [10, 10, 1, 1])
+  assert.deepEqual(await usedOf(seeded(new RedisLimits(admin)), set), [10, 10, 1, 1])
 })
 
-test('after FLUSHALL what is renewed has its place again, and its use is charged when it is settled', async t => {
-  const { admin, store } = await ownServer(t)
+test('after FLUSHALL what is renewed has its place again, and what is used of days and months is there with its seed', async t => {
+  const { admin, client } = await ownServer(t)
+  const [store, raw] = [seeded(new RedisLimits(client)), new RedisLimits(client)]
   const set = mixed()
-  const [one, two] = [
-    await store.reserve(newId(), set, [30, 30, 1, 5]),
-    await store.reserve(newId(), set, [9, 9, 1, 9]),
+  const [one, two, three] = [
+    await store.reserve('one', set, [30, 30, 1, 5]),
+    await store.reserve('two-moved', set, [9, 9, 1, 9]),
+    await store.reserve('three', set, [4, 4, 1, 4]),
   ]
   await admin.flushall()
-  await store.renew([admitted(one)])
-  assert.deepEqual(await usedOf(store, set), [0, 0, 1, 0])
-  await store.settle(admitted(one), [12, 12, 1, 2])
-  // The other was not renewed, so Redis knows nothing of it.
-  await store.settle(admitted(two), [1, 1, 1, 1])
-  assert.deepEqual(await usedOf(store, set), [12, 12, 0, 2])
+  await raw.renew([admitted(one), admitted(two)])
+  assert.equal(await raw.look(set), null)
+  const { kind, atUs } = await raw.reserve('four', set, [1, 1, 1, 1])
+  assert.equal(kind, 'unseeded')
+  await raw.settle(admitted(two), [7, 7, 1, 7])
+  // Redis was not told of the third, nor is what is charged now counted: the ledger has both.
+  await raw.settle(admitted(three), [1, 1, 1, 1])
+  await raw.charge(newId(), set, [2, 2, 0, 2])
+  assert.deepEqual(new Set(await raw.findRunning(set, atUs)), new Set(['one', 'two-moved']))
+  await raw.seed(set, [0, 50, 0, 0], atUs)
+  await raw.seed(set, [0, 5000, 0, 0], atUs)
+  assert.deepEqual(await raw.findRunning(set, atUs), [])
+  assert.deepEqual(await usedOf(store, set), [9, 87, 1, 9])
+  await raw.settle(admitted(one), [12, 12, 1, 2])
+  assert.deepEqual(await usedOf(store, set), [21, 69, 0, 11])
+})
+
+test('a seed for a day that is over changes nothing', async t => {
+  const store = new RedisLimits(await connect(t, await createRedisDatabase(t)))
+  const set = limitSet([periodLimit(100, { name: 'spend_per_day', period: 'day' })])
+  const { atUs } = await store.reserve(newId(), set, [1])
+  await store.seed(set, [50], atUs - 86_400_000_000)
+  assert.equal(await store.look(set), null)
 })
 
 test('a clock that is an hour wrong here is put right by the first answer, and a reservation is admitted all the same', async t => {
@@ -109,8 +129,8 @@ test('a clock that is an hour wrong here is put right by the first answer, and a
     },
   })
   const set = mixed()
-  admitted(await new RedisLimits(behind).reserve(newId(), set, [1, 1, 1, 1]))
-  assert.deepEqual(await usedOf(new RedisLimits(behind), set), [1, 1, 1, 1])
+  admitted(await seeded(new RedisLimits(behind)).reserve(newId(), set, [1, 1, 1, 1]))
+  assert.deepEqual(await usedOf(seeded(new RedisLimits(behind)), set), [1, 1, 1, 1])
 })
 
 test('L14: after Redis’ clock went back an hour nobody is locked out', async t => {
@@ -170,12 +190,12 @@ test('a Redis that cannot be asked is told by its own error', async t => {
   const lonely = new Redis(server.url, { lazyConnect: true, enableOfflineQueue: false, retryStrategy: () => null })
   t.after(() => lonely.disconnect())
   lonely.on('error', () => undefined)
-  await assert.rejects(async () => new RedisLimits(lonely).look(set), Error)
+  await assert.rejects(async () => seeded(new RedisLimits(lonely)).look(set), Error)
 })
 
 test('a settlement that fails half-way gives back nothing twice', async t => {
   const client = await connect(t, await createRedisDatabase(t))
-  const store = new RedisLimits(client)
+  const store = seeded(new RedisLimits(client))
   const set = limitSet([fixedRate(100), periodLimit(100)])
   await store.charge(newId(), set, [50, 50])
   const reservation = admitted(await store.reserve(newId(), set, [10, 10]))
@@ -188,7 +208,7 @@ test('a settlement that fails half-way gives back nothing twice', async t => {
 
 test('what is used is kept for as long as it takes to leak, also where a limit was lowered', async t => {
   const client = await connect(t, await createRedisDatabase(t))
-  const store = new RedisLimits(client)
+  const store = seeded(new RedisLimits(client))
   const set = limitSet([rateLimit(7200)])
   admitted(await store.reserve(newId(), set, [7200]))
   const lowered = limitSet([rateLimit(6)], { accountId: set.accountId })
@@ -198,7 +218,7 @@ test('what is used is kept for as long as it takes to leak, also where a limit w
 })
 
 test('what was admitted elsewhere is held here without being refused, once', async t => {
-  const store = new RedisLimits(await connect(t, await createRedisDatabase(t)))
+  const store = seeded(new RedisLimits(await connect(t, await createRedisDatabase(t))))
   const set = limitSet([fixedRate(10), periodLimit(10), flightLimit(1)])
   const id = newId()
   await store.adopt(id, set, [15, 15, 1])

@@ -3,7 +3,9 @@ import type { TestContext } from 'node:test'
 import fastify, { type FastifyInstance } from 'fastify'
 import auth, { getPrincipal } from '../../plugins/auth.ts'
 import changes from '../../plugins/changes.ts'
+import configuration from '../../plugins/configuration.ts'
 import jwt from '../../plugins/jwt.ts'
+import metrics from '../../plugins/metrics.ts'
 import postgresPlugin from '../../plugins/postgres.ts'
 import redis from '../../plugins/redis.ts'
 import type { Config } from '../../src/config.ts'
@@ -14,7 +16,7 @@ import { scopeNames } from '../../src/schemas/config/tiers.ts'
 import { defaultAccount } from '../../src/store/accounts.ts'
 import { insertKey, type NewKeyRow } from '../../src/store/keys.ts'
 import { onEnd } from './cleanup.ts'
-import { configOf } from './config.ts'
+import { configOf, fixedConfiguration } from './config.ts'
 import { makeTempDir } from './temp-dir.ts'
 import { until } from './until.ts'
 
@@ -30,6 +32,8 @@ export interface AuthAppOptions {
 /** Authentication and what it needs, on a server that has nothing else. */
 export async function registerAuth(app: FastifyInstance, config: Config): Promise<void> {
   const peppers = loadPeppers(config)
+  await app.register(configuration, fixedConfiguration(config))
+  await app.register(metrics, { version: 'test' })
   await app.register(postgresPlugin, { config })
   await app.register(redis, { config })
   await app.register(changes, { config })

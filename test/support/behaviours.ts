@@ -16,6 +16,19 @@ export function stallsAfter(tokens: number, options: CompletionOptions = {}): Be
   return chat({ ...options, tokens, breaksAfter: tokens, breaksBy: 'stall' })
 }
 
+/** A whole answer that waits after `tokens` tokens for whatever `until` is. */
+export function pausesAfter(tokens: number, until: Promise<unknown>, options: CompletionOptions = {}): Behaviour {
+  return async exchange => {
+    let sent = 0
+    const events = async (data: readonly unknown[], counted?: number) => {
+      sent += 1
+      if (sent > tokens) await until
+      return await exchange.events(data, counted)
+    }
+    await chat(options)(Object.create(exchange, { events: { value: events } }) as Exchange)
+  }
+}
+
 /** A clean HTTP end after `tokens` tokens, without finish_reason and without [DONE]. */
 export function endsEarly(tokens: number, options: CompletionOptions = {}): Behaviour {
   return chat({ ...options, tokens, breaksAfter: tokens, breaksBy: 'clean' })

@@ -23,9 +23,19 @@ export function conform(what: string, checks: Readonly<Record<string, (sql: Sql)
 }
 
 /** All but the audit log, which nobody can empty. */
-async function empty(sql: Sql): Promise<void> {
+export async function empty(sql: Sql): Promise<void> {
   await sql`delete from api_keys`
   await sql`delete from account_identities`
+  await sql`delete from experiment_states`
+  await sql`delete from usage_denials`
+  await sql`delete from webhook_deliveries`
+  await sql`
+    with prices as (delete from price_versions), events as (delete from usage_events),
+         hours as (delete from usage_hourly), all_hours as (delete from usage_hourly_totals),
+         days as (delete from usage_daily), all_days as (delete from usage_daily_totals),
+         months as (delete from usage_monthly), all_months as (delete from usage_monthly_totals)
+    delete from usage_series`
+  await sql`with spending as (delete from usage_spending) delete from usage_token_tiers`
   await sql`delete from accounts where id <> ${defaultAccount.id}`
   await sql`update accounts set status = 'active', limits = '{}'`
 }

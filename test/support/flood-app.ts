@@ -1,7 +1,7 @@
 import type { TestContext } from 'node:test'
 import Fastify, { type FastifyInstance } from 'fastify'
 import errors from '../../plugins/errors.ts'
-import floodGuard, { type FloodGuardOptions } from '../../plugins/flood-guard.ts'
+import floodGuard, { type FloodBounds, type FloodGuardOptions } from '../../plugins/flood-guard.ts'
 import internalListener, { internalListenerStrategy } from '../../plugins/internal-listener.ts'
 import metrics from '../../plugins/metrics.ts'
 import usage from '../../plugins/usage.ts'
@@ -10,6 +10,8 @@ import { onEnd } from './cleanup.ts'
 
 export interface FloodApp {
   readonly app: FastifyInstance
+  /** What holds from now on; to be changed by the test. */
+  readonly bounds: { -readonly [Name in keyof FloodBounds]: FloodBounds[Name] }
   /** The messages of its warnings so far. */
   readonly warnings: readonly string[]
   /** How often a key was looked at. */
@@ -25,14 +27,18 @@ interface Asked {
   readonly headers?: Record<string, string>
 }
 
+type Given = Partial<FloodBounds & Omit<FloodGuardOptions, 'bounds'>>
+
 export type Answer = Awaited<ReturnType<FastifyInstance['inject']>>
 
 /**
  * The flood guard with what it needs, before `/keyed`, whose one key is "right", and `/open`, which wants none. What is not
  * given is not bounded.
  */
-export async function buildFloodApp(t: TestContext, given: Partial<FloodGuardOptions>): Promise<FloodApp> {
-  const options = { requestsPerMinute: 0, failuresPerMinute: 0, trustedProxies: [], ...given }
+export async function buildFloodApp(t: TestContext, given: Given): Promise<FloodApp> {
+  const { requestsPerMinute = 0, failuresPerMinute = 0, ...rest } = given
+  const bounds = { requestsPerMinute, failuresPerMinute }
+  const options = { trustedProxies: [], ...rest, bounds: () => bounds }
   const warnings: string[] = []
   let looks = 0
   const app = Fastify({
@@ -43,7 +49,7 @@ export async function buildFloodApp(t: TestContext, given: Partial<FloodGuardOpt
   onEnd(t, () => app.close())
   await app.register(internalListener, { host: '127.0.0.1', port: undefined, clientErrorHandler: () => undefined })
   await app.register(errors)
-  await app.register(metrics)
+  await app.register(metrics, { version: 'test' })
   await app.register(usage)
   await app.register(floodGuard, options)
   app.get('/open', { config: { scope: 'public', operation: 'open' } }, async () => 'open')
@@ -55,5 +61,5 @@ export async function buildFloodApp(t: TestContext, given: Partial<FloodGuardOpt
   await app.ready()
   const ask: FloodApp['ask'] = (from, { url = '/keyed', method = 'GET', key = 'right', headers = {} } = {}) =>
     app.inject({ url, method, remoteAddress: from, headers: { 'x-api-key': key, ...headers } })
-  return { app, warnings, lookedAt: () => looks, ask }
+  return { app, bounds, warnings, lookedAt: () => looks, ask }
 }

@@ -1,5 +1,5 @@
 /** A whole gateway in this process, listening on a free port, with a real database of its own. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'
@@ -12,7 +12,7 @@ import { loadConfig } from '../../src/config.ts'
 import type { Readiness } from '../../src/readiness.ts'
 import { onEnd } from './cleanup.ts'
 import { contractOf } from './contract.ts'
-import { createDatabase } from './services.ts'
+import { createMigratedDatabase } from './services.ts'
 import { buildValidatedFetch } from './validated-fetch.ts'
 
 export const adminKey = 'test-admin-key-0123456789-0123456789'
@@ -40,29 +40,37 @@ export interface Gateway {
   /** Every line of its log so far. */
   readonly logLines: Record<string, unknown>[]
   readonly dataDir: string
+  /** Puts another text into weir.yaml, in one step. */
+  readonly writeYaml: (text: string) => void
 }
 
 export async function buildGateway(t: TestContext, options: GatewayOptions = {}): Promise<Gateway> {
   const folder = mkdtempSync(join(tmpdir(), 'weir-gateway-'))
   const dataDir = join(folder, 'data')
   if (options.yaml !== undefined) writeFileSync(join(folder, 'weir.yaml'), options.yaml)
+  const writeYaml = (text: string) => {
+    writeFileSync(join(folder, 'weir.yaml.new'), text)
+    renameSync(join(folder, 'weir.yaml.new'), join(folder, 'weir.yaml'))
+  }
   const env = {
     HOST: '127.0.0.1',
     PORT: '0',
     WEIR_DATA_DIR: dataDir,
     WEIR_ADMIN_KEY: adminKey,
     WEIR_KEY_PEPPER: 'test-pepper-0123456789-0123456789-0123',
-    DATABASE_URL: await createDatabase(t),
+    DATABASE_URL: await createMigratedDatabase(t),
     // Tests ask more in a minute than any caller, and much of it is wrong: who tests the guard turns it on.
     FLOOD_GUARD_REQUESTS: '0',
     FLOOD_GUARD_FAILURES: '0',
     ...options.env,
   }
-  const { config } = loadConfig({ argv: [], env, cwd: folder })
+  const read = () => loadConfig({ argv: [], env, cwd: folder })
+  const loaded = read()
+  const { config } = loaded
   const logLines: Record<string, unknown>[] = []
   const log = pino({ level: config.log.level }, collectLines(logLines))
   const readiness: Readiness = { state: 'ready' }
-  const app = await buildApp({ config, log, readiness, version: '0.0.0-test' })
+  const app = await buildApp({ loaded, read, log, readiness, version: '0.0.0-test' })
   onEnd(t, async () => {
     await app.close()
     rmSync(folder, { recursive: true, force: true })
@@ -74,7 +82,7 @@ export async function buildGateway(t: TestContext, options: GatewayOptions = {})
   const validated = buildValidatedFetch(t, () => contractOf(app.swagger()))
   const openai = new OpenAI({ apiKey: adminKey, baseURL: `${url}/v1`, maxRetries: 0, fetch: validated })
   const port = Number(new URL(url).port)
-  return { app, url, port, internalUrl, readiness, openai, fetch: validated, logLines, dataDir }
+  return { app, url, port, internalUrl, readiness, openai, fetch: validated, logLines, dataDir, writeYaml }
 }
 
 function collectLines(lines: Record<string, unknown>[]): Writable {

@@ -24,7 +24,9 @@ export function oneBackendYaml(url: string, options: OneBackend = {}): string {
   const { engine = 'llama-server', timeouts = {}, server = {}, model = {}, targetModel } = options
   return JSON.stringify({
     server,
-    backends: { main: { url, engine, timeouts } },
+    // Each failure is to be seen, also where one backend fails at everything.
+    routing: { maxAttempts: 1 },
+    backends: { main: { url, engine, slots: 1000, timeouts, breaker: { window: 10_000, least: 10_000 } } },
     models: {
       tinychat: {
         endpoints: ['chat', 'completions', 'embeddings'],

@@ -1,9 +1,11 @@
 /** The plugin on an application of its own, with an issuer that publishes keys and one that has a secret. */
 import type { TestContext } from 'node:test'
 import Fastify from 'fastify'
+import configuration from '../../plugins/configuration.ts'
 import jwtPlugin from '../../plugins/jwt.ts'
 import { load } from '../config/load.ts'
 import { onEnd } from './cleanup.ts'
+import { fixedConfiguration } from './config.ts'
 import { type JwksServer, startJwksServer } from './jwks-server.ts'
 import { type Json, jwkOf, makeKeyPair } from './jwt-maker.ts'
 import { peppersOf } from './peppers.ts'
@@ -38,6 +40,7 @@ export async function build(t: TestContext, jwksUrl: string, given: Given = {}) 
   const { config } = load(t, { yaml, env: { JWT_SECRET: secret } })
   const app = Fastify()
   onEnd(t, () => app.close())
+  await app.register(configuration, fixedConfiguration(config))
   await app.register(jwtPlugin, { config, peppers: peppersOf(...(given.peppers ?? [pepper])) })
   await app.ready()
   return app

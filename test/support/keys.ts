@@ -15,8 +15,8 @@ export async function makeKey(app: FastifyInstance, { tier, ...grant }: KeyGrant
   return (await commands.createKey(grant)).key
 }
 
-export function operationsOf({ sql, peppers, announceChange, catalog }: FastifyInstance): Operations {
-  return buildOperations({ sql, peppers, announceChange, tiers: catalog.tiers })
+export function operationsOf({ sql, peppers, announceChange, configuration }: FastifyInstance): Operations {
+  return buildOperations({ sql, peppers, announceChange, tiers: () => configuration.current.tiers })
 }
 
 /** The operations as commands have them, without a socket between. */

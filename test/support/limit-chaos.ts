@@ -11,7 +11,7 @@ import { eventually } from './eventually.ts'
 import { adminKey } from './gateway.ts'
 import { type GatewayProcess, startGateway } from './gateway-process.ts'
 import { startScriptedBackend } from './scripted-backend.ts'
-import { createDatabase } from './services.ts'
+import { createMigratedDatabase } from './services.ts'
 import { makeTempDir } from './temp-dir.ts'
 
 export interface ChaosOptions {
@@ -59,12 +59,12 @@ export async function startChaosWorld(t: TestContext, options: ChaosOptions): Pr
   const file = join(makeTempDir(t), 'weir.yaml')
   const config = {
     tiers,
-    backends: { main: { url: backend.url, engine: 'llama-server' } },
+    backends: { main: { url: backend.url, engine: 'llama-server', slots: 1000 } },
     models: { tinychat: { endpoints: ['embeddings'], targets: [{ backend: 'main' }] } },
   }
   await writeFile(file, JSON.stringify(config))
   const shared = {
-    DATABASE_URL: await createDatabase(t),
+    DATABASE_URL: await createMigratedDatabase(t),
     WEIR_KEY_PEPPER: pepper,
     WEIR_ADMIN_KEY: adminKey,
     ...(redisUrl !== null && { REDIS_URL: redisUrl }),

@@ -3,11 +3,12 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { periodAt } from '../../src/domain/calendar.ts'
 import type { Limit, LimitSet } from '../../src/domain/limit.ts'
-import type { LimitStore, Reservation, Verdict } from '../../src/domain/reservation.ts'
+import type { Reservation, Verdict } from '../../src/domain/reservation.ts'
 import { eventually } from './eventually.ts'
 import { fixedRate, flightLimit, limitSet, periodLimit, rateLimit } from './limit-sets.ts'
+import type { Seeded } from './seeded-store.ts'
 
-export type MakeStore = (t: TestContext, options?: { leaseMs?: number }) => Promise<LimitStore>
+export type MakeStore = (t: TestContext, options?: { leaseMs?: number }) => Promise<Seeded>
 
 const never = Number.POSITIVE_INFINITY
 let ids = 0
@@ -22,7 +23,7 @@ export function admitted(verdict: Verdict): Reservation {
   return verdict.reservation
 }
 
-export async function usedOf(store: LimitStore, set: LimitSet): Promise<readonly number[]> {
+export async function usedOf(store: Pick<Seeded, 'look'>, set: LimitSet): Promise<readonly number[]> {
   return (await store.look(set)).map(({ used }) => used)
 }
 

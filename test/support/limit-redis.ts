@@ -6,6 +6,7 @@ import { connectRedis } from '../../src/store/redis-client.ts'
 import { onEnd } from './cleanup.ts'
 import { happens } from './inbox.ts'
 import type { ModelledStore } from './limit-model.ts'
+import { seeded } from './seeded-store.ts'
 
 /** A connection as the gateway has it, but with patience: the machine that tests run on may be busy. */
 export async function connect(t: TestContext, url: string, commandTimeout = 5000): Promise<Redis> {
@@ -31,7 +32,7 @@ export function modelledRedis(client: Redis): ModelledStore {
     },
   })
   return {
-    store: new RedisLimits(spied, { patienceMs: 5000 }),
+    store: seeded(new RedisLimits(spied, { patienceMs: 5000 })),
     leaseMs,
     lastUs: () => lastUs,
     wait: async us => {

@@ -41,13 +41,21 @@ export function testSettling(name: string, makeStore: MakeStore): void {
     assert.deepEqual(await usedOf(store, set), [15, 15, 0])
   })
 
-  test(`${name}: what is renewed and not known is taken over: its place at once, and its use when it is settled`, async t => {
+  test(`${name}: a charge without an id is added each time`, async t => {
+    const store = await makeStore(t)
+    const set = limitSet([periodLimit(10)])
+    await store.charge(null, set, [15])
+    await store.charge(null, set, [15])
+    assert.deepEqual(await usedOf(store, set), [30])
+  })
+
+  test(`${name}: what is renewed and not known is taken over: of rates its use when it is settled, all else at once`, async t => {
     const store = await makeStore(t)
     const set = limitSet([fixedRate(100), periodLimit(100), flightLimit(1)])
     const { atUs } = await store.reserve(newId(), set, [40, 40, 1])
     const stranger = { id: newId(), set, held: [30, 30, 1], atUs }
     await store.renew([stranger])
-    assert.deepEqual(await usedOf(store, set), [40, 40, 2])
+    assert.deepEqual(await usedOf(store, set), [40, 70, 2])
     await store.settle(stranger, [10, 10, 1])
     assert.deepEqual(await usedOf(store, set), [50, 50, 1])
     await store.settle(stranger, [10, 10, 1])

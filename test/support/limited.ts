@@ -20,8 +20,13 @@ export interface LimitedOptions {
   readonly tiers: Readonly<Record<string, object>>
   /** What else its model says. */
   readonly model?: object
+  /** Models beside it. */
+  readonly models?: object
+  /** What else weir.yaml says. */
+  readonly more?: object
   readonly behaviour?: Behaviour
   readonly redisUrl?: string
+  readonly databaseUrl?: string
 }
 
 export interface Limited {
@@ -57,8 +62,9 @@ export interface Answer {
 
 export interface LimitSeen {
   readonly limit: number | string
-  readonly used: number | string
-  readonly remaining: number | string
+  /** Null where nobody can say. */
+  readonly used: number | string | null
+  readonly remaining: number | string | null
   readonly resets_at: string | null
 }
 
@@ -66,17 +72,23 @@ let names = 0
 const nextName = () => `caller ${++names}`
 
 export async function startLimited(t: TestContext, options: LimitedOptions): Promise<Limited> {
-  const { store = 'the process', tiers, model = {}, behaviour = llamaServer({ dimensions: 4 }) } = options
+  const { store = 'the process', tiers, model = {}, models, more, behaviour = llamaServer({ dimensions: 4 }) } = options
   const backend = await startScriptedBackend(t, behaviour)
   const yaml = JSON.stringify({
     tiers,
-    backends: { main: { url: backend.url, engine: 'llama-server' } },
+    backends: { main: { url: backend.url, engine: 'llama-server', slots: 1000 } },
     models: {
       tinychat: { endpoints: ['chat', 'completions', 'embeddings'], targets: [{ backend: 'main' }], ...model },
+      ...models,
     },
+    ...more,
   })
   const redisUrl = options.redisUrl ?? (store === 'Redis' ? await createRedisDatabase(t) : undefined)
-  const gateway = await buildGateway(t, { yaml, ...(redisUrl !== undefined && { env: { REDIS_URL: redisUrl } }) })
+  const env = {
+    ...(redisUrl !== undefined && { REDIS_URL: redisUrl }),
+    ...(options.databaseUrl !== undefined && { DATABASE_URL: options.databaseUrl }),
+  }
+  const gateway = await buildGateway(t, { yaml, env })
   const caller = (wanted: CallerOptions = {}) => makeCaller(gateway, Object.keys(tiers)[0] ?? 'free', wanted)
   return { gateway, backend, caller }
 }

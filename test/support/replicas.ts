@@ -18,7 +18,7 @@ import { adminKey } from './gateway.ts'
 import { type GatewayProcess, startGateway } from './gateway-process.ts'
 import { startRedis } from './redis-server.ts'
 import { type ScriptedBackend, startScriptedBackend } from './scripted-backend.ts'
-import { createDatabase } from './services.ts'
+import { createMigratedDatabase } from './services.ts'
 
 const pepper = 'test-pepper-0123456789-0123456789-0123'
 
@@ -27,6 +27,10 @@ export interface ReplicasOptions {
   /** Of weir.yaml, in its words. */
   readonly tiers: Readonly<Record<string, object>>
   readonly behaviour?: Behaviour
+  /** What else its model says. */
+  readonly model?: object
+  /** Of each question; a text unless told. */
+  readonly input?: string | readonly number[]
 }
 
 export interface Replicas {
@@ -41,6 +45,8 @@ export interface Replicas {
   warmUp(tier: string): Promise<void>
   /** The admin API of the replica with this number. */
   admin(replica: number, method: string, path: string, body: object): Promise<Record<string, string>>
+  /** GET /admin/usage for one account, in sums of all time. */
+  usage(account: string): Promise<{ readonly requests: number; readonly cost: string }>
   /** The status of one embedding; 0 where no answer came. */
   ask(replica: number, key: string): Promise<number>
   /** `total` of them, spread evenly, `concurrency` at a time; how many had which status. */
@@ -73,13 +79,13 @@ export interface Flood {
 export type Tally = Readonly<Record<number, number>>
 
 export async function startReplicas(t: TestContext, options: ReplicasOptions): Promise<Replicas> {
-  const { count, tiers, behaviour = llamaServer({ dimensions: 4 }) } = options
+  const { count, behaviour = llamaServer({ dimensions: 4 }), input = 'hi' } = options
   const [redis, backend, database] = await Promise.all([
     startRedis(t),
     startScriptedBackend(t, behaviour),
-    createDatabase(t),
+    createMigratedDatabase(t),
   ])
-  const yaml = await writeConfig(t, tiers, backend.url)
+  const yaml = await writeConfig(t, options, backend.url)
   const env = {
     DATABASE_URL: database,
     REDIS_URL: redis.url,
@@ -92,10 +98,10 @@ export async function startReplicas(t: TestContext, options: ReplicasOptions): P
   // The first one makes the schema; the others would only wait for it.
   const first = await start()
   const gateways = [first, ...(await Promise.all(Array.from({ length: count - 1 }, start)))]
-  const agent = new Agent({ connections: 64, pipelining: 1, bodyTimeout: 30_000, headersTimeout: 30_000 })
+  const agent = new Agent({ connections: 2048, pipelining: 1, bodyTimeout: 30_000, headersTimeout: 30_000 })
   onEnd(t, () => agent.destroy())
   const urlOf = (replica: number) => gateways[replica]?.url ?? ''
-  const calls = callsWith(agent, urlOf)
+  const calls = callsWith(agent, urlOf, JSON.stringify({ model: 'tinychat', input }))
   // Each replica hears once a second how many there are, and admits by its place among them when it is on its own.
   await eventually('all replicas know of each other', () => countReplicas(redis.url, count), { withinMs: 10_000 })
   await sleep(1100)
@@ -141,20 +147,21 @@ export async function startReplicas(t: TestContext, options: ReplicasOptions): P
   return world
 }
 
-async function writeConfig(t: TestContext, tiers: ReplicasOptions['tiers'], backendUrl: string): Promise<string> {
+async function writeConfig(t: TestContext, options: ReplicasOptions, backendUrl: string): Promise<string> {
+  const { tiers, model } = options
   const folder = await mkdtemp(join(tmpdir(), 'weir-test-replicas-'))
   onEnd(t, () => rm(folder, { recursive: true, force: true }))
   const file = join(folder, 'weir.yaml')
   const config = {
     tiers,
-    backends: { main: { url: backendUrl, engine: 'llama-server' } },
-    models: { tinychat: { endpoints: ['chat', 'embeddings'], targets: [{ backend: 'main' }] } },
+    backends: { main: { url: backendUrl, engine: 'llama-server', slots: 1000 } },
+    models: { tinychat: { endpoints: ['chat', 'embeddings'], targets: [{ backend: 'main' }], ...model } },
   }
   await writeFile(file, JSON.stringify(config))
   return file
 }
 
-function callsWith(agent: Agent, urlOf: (replica: number) => string) {
+function callsWith(agent: Agent, urlOf: (replica: number) => string, body: string) {
   const request = (replica: number, options: Omit<Dispatcher.RequestOptions, 'origin'>) =>
     agent.request({ origin: urlOf(replica), ...options })
   const asJson = (key: string) => ({ authorization: `Bearer ${key}`, 'content-type': 'application/json' })
@@ -170,8 +177,14 @@ function callsWith(agent: Agent, urlOf: (replica: number) => string) {
       assert.ok(answer.statusCode < 300, `${method} ${path}: ${answer.statusCode} ${text}`)
       return JSON.parse(text) as Record<string, string>
     },
+    async usage(account: string) {
+      const path = `/admin/usage?group_by=account&account=${account}&from=2026-01-01T00:00:00Z`
+      const answer = await request(0, { method: 'GET', path, headers: asJson(adminKey) })
+      const { data = [] } = (await answer.body.json()) as { data?: { requests: number; cost: string }[] }
+      assert.equal(answer.statusCode, 200)
+      return { requests: data[0]?.requests ?? 0, cost: data[0]?.cost ?? '0' }
+    },
     async ask(replica: number, key: string): Promise<number> {
-      const body = '{"model":"tinychat","input":"hi"}'
       try {
         const answer = await request(replica, { method: 'POST', path: '/v1/embeddings', headers: asJson(key), body })
         await answer.body.dump()
@@ -210,7 +223,7 @@ async function askRedis<T>(url: string, question: (client: Redis) => Promise<T>)
 }
 
 const countReplicas = async (url: string, count: number) =>
-  (await askRedis(url, client => client.zcard('weir:replicas'))) === count
+  (await askRedis(url, client => client.zcard('weir:{replicas}'))) === count
 
 /** By its metric. */
 const isAlone = (gateway: GatewayProcess) => readFlag(gateway, 'weir_limit_local_mode')

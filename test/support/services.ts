@@ -3,6 +3,7 @@ import type { TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { Redis } from 'ioredis'
 import postgres from 'postgres'
+import { migrate } from '../../src/store/migrate.ts'
 import { onEnd } from './cleanup.ts'
 import type { Daemon } from './daemon.ts'
 import { startPostgresServer } from './postgres-server.ts'
@@ -11,6 +12,7 @@ import { REDIS_DATABASES, startRedisServer } from './redis-server.ts'
 // The runner passes its environment on to the test files it starts.
 const POSTGRES = 'WEIR_TEST_POSTGRES_URL'
 const REDIS = 'WEIR_TEST_REDIS_URL'
+const MIGRATED = 'weir_migrated'
 
 let running: Daemon[] = []
 
@@ -25,6 +27,7 @@ export async function globalSetup(): Promise<void> {
     throw sql.status === 'rejected' ? sql.reason : redis.status === 'rejected' && redis.reason
   }
   process.env[POSTGRES] = sql.value.url
+  await makeTemplate()
   process.env[REDIS] = redis.value.url
 }
 
@@ -44,9 +47,19 @@ export function redisUrl(): string {
 }
 
 /** An empty PostgreSQL database of the test's own, dropped with all its connections when the test ends. */
-export async function createDatabase(t: TestContext): Promise<string> {
+export function createDatabase(t: TestContext): Promise<string> {
+  return copyDatabase(t, 'template1')
+}
+
+/** The same with Weir's tables, which takes a quarter of the time of making them anew. */
+export function createMigratedDatabase(t: TestContext): Promise<string> {
+  return copyDatabase(t, MIGRATED)
+}
+
+async function copyDatabase(t: TestContext, template: string): Promise<string> {
   const name = `test_${randomUUID().replaceAll('-', '')}`
-  await runSql(`CREATE DATABASE ${name}`)
+  // Copied through the log, as is the default, it would fill that and the server's few buffers each time.
+  await runSql(`CREATE DATABASE ${name} TEMPLATE ${template} STRATEGY FILE_COPY`)
   onEnd(t, () => runSql(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`))
   const url = new URL(postgresUrl())
   url.pathname = name
@@ -59,6 +72,15 @@ export async function createRedisDatabase(t: TestContext): Promise<string> {
   const url = `${redisUrl()}/${1 + (taken % (REDIS_DATABASES - 1))}`
   onEnd(t, () => runRedis(url, redis => redis.flushdb()))
   return url
+}
+
+async function makeTemplate(): Promise<void> {
+  await runSql(`CREATE DATABASE ${MIGRATED}`)
+  const url = new URL(postgresUrl())
+  url.pathname = MIGRATED
+  const sql = postgres(url.href, { max: 1, onnotice: () => undefined })
+  await migrate(sql)
+  await sql.end()
 }
 
 function getAddress(name: string): string {

@@ -4,13 +4,16 @@ import type { TestContext } from 'node:test'
 import type { Redis } from 'ioredis'
 import type { LimitSet } from '../../src/domain/limit.ts'
 import type { Decision, Request } from '../../src/limits/limiter.ts'
+import { Seeding } from '../../src/limits/seeding.ts'
 import { limiterConnection, SharedLimiter } from '../../src/limits/shared-limiter.ts'
+import { UncountedRequests } from '../../src/limits/uncounted-requests.ts'
 import { RedisLimits } from '../../src/store/limits.ts'
 import { connectRedis } from '../../src/store/redis-client.ts'
 import { onEnd } from './cleanup.ts'
 import { eventually } from './eventually.ts'
 import { type FaultProxy, startFaultProxy } from './fault-proxy.ts'
 import { createInbox, happens } from './inbox.ts'
+import { KeptUse } from './kept-use.ts'
 import { newId } from './limit-conformance.ts'
 import { connect } from './limit-redis.ts'
 import { limitSet, rate } from './limit-sets.ts'
@@ -58,6 +61,8 @@ export interface WatchedOptions {
 export interface SharedWorld {
   /** A connection without a proxy. */
   readonly direct: Redis
+  /** Of all limiters. */
+  readonly kept: KeptUse
   makeLimiter(options?: WatchedOptions): Promise<Watched>
   /** What Redis itself says is used. */
   used(set: LimitSet): Promise<readonly number[]>
@@ -70,11 +75,28 @@ export async function startSharedWorld(t: TestContext, ownUrl?: string): Promise
   const url = ownUrl ?? (await createRedisDatabase(t))
   const direct = await connect(t, url)
   const store = new RedisLimits(direct)
-  const used = async (set: LimitSet) => (await store.look(set)).map(state => state.used)
+  const kept = new KeptUse()
+  const seeding = new Seeding({
+    store,
+    findSinceUs: async () => 0,
+    whenComplete: async () => undefined,
+    uncounted: new UncountedRequests(() => undefined),
+    beforeSeed: async () => undefined,
+    findRunning: (set, atUs) => store.findRunning(set, atUs),
+    onTrouble: assert.fail,
+  })
+  seeding.use(kept)
+  async function used(set: LimitSet): Promise<readonly number[]> {
+    const states = await store.look(set)
+    if (states !== null) return states.map(state => state.used)
+    assert.ok(await seeding.hasSeeded(set, Date.now() * 1000))
+    return await used(set)
+  }
   return {
     direct,
+    kept,
     used,
-    makeLimiter: options => makeLimiter(t, url, options),
+    makeLimiter: options => makeLimiter(t, { url, kept }, options),
     async becomesUsed(set, amounts) {
       await eventually(
         `${amounts} to be used`,
@@ -90,7 +112,7 @@ export async function startSharedWorld(t: TestContext, ownUrl?: string): Promise
 
 async function makeLimiter(
   t: TestContext,
-  url: string,
+  { url, kept }: { readonly url: string; readonly kept: KeptUse },
   { assumedReplicas = 1, startsDown = false, onModeChange, wrap = client => client }: WatchedOptions = {},
 ): Promise<Watched> {
   const proxy = await startFaultProxy(t, { url })
@@ -123,8 +145,12 @@ async function makeLimiter(
     },
   })
   onEnd(t, () => limiter.close())
-  const ask: Watched['ask'] = (set, amounts, more = {}) =>
-    limiter.reserve({ id: newId(), set, amounts, failsClosed: false, ...more })
+  limiter.seedFrom(kept)
+  const ask: Watched['ask'] = (set, amounts, more = {}) => {
+    const id = newId()
+    const decision = limiter.reserve({ id, set, amounts, failsClosed: false, ...more })
+    return decision instanceof Promise ? decision.then(made => kept.watch(id, made)) : kept.watch(id, decision)
+  }
   const becomes = async (mode: 'local' | 'shared') => void (await modes.take(found => found === mode))
   async function mend(isCut = false): Promise<void> {
     proxy.clear()

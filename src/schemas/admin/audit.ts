@@ -8,7 +8,7 @@ import { pageFields } from './list.ts'
 const actorKinds = ['admin-key', 'key', 'jwt', 'command', 'system'] as const
 export type ActorKind = (typeof actorKinds)[number]
 
-const targetKinds = ['account', 'key'] as const
+const targetKinds = ['account', 'key', 'experiment', 'credit', 'billing_month', 'webhook_delivery'] as const
 export type TargetKind = (typeof targetKinds)[number]
 
 const actions = [
@@ -19,6 +19,10 @@ const actions = [
   'key.update',
   'key.rotate',
   'key.revoke',
+  'experiment.update',
+  'credit.create',
+  'billing_month.close',
+  'webhook_delivery.retry',
 ] as const
 export type AuditAction = (typeof actions)[number]
 
@@ -45,19 +49,23 @@ export type Snapshot = Readonly<Record<string, unknown>>
 const SnapshotSchema = (description: string) =>
   Type.Unsafe<Snapshot | null>({ type: ['object', 'null'], additionalProperties: true, description })
 
+/** Who has asked for a change. */
+export const ActorSchema = (description: string) =>
+  Type.Object(
+    {
+      kind: OneOfTexts(actorKinds),
+      id: NullableText({ description: 'The id of the key, or `issuer subject` of the token.' }),
+      account: NullableText({ description: 'The id of its account.' }),
+    },
+    { description },
+  )
+
 export const AuditEntrySchema = Type.Object(
   {
     id: Type.String(),
     object: Type.Literal('audit_entry'),
     at: Type.String(),
-    actor: Type.Object(
-      {
-        kind: OneOfTexts(actorKinds),
-        id: NullableText({ description: 'The id of the key, or `issuer subject` of the token.' }),
-        account: NullableText({ description: 'The id of its account.' }),
-      },
-      { description: 'Who asked for the change.' },
-    ),
+    actor: ActorSchema('Who asked for the change.'),
     action: OneOfTexts(actions),
     target: Type.Object({ kind: OneOfTexts(targetKinds), id: Type.String() }, { description: 'What was changed.' }),
     before: SnapshotSchema('The record before the change; null where it was made.'),

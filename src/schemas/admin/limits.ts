@@ -16,6 +16,11 @@ const amounts = {
   spend_per_month: 'USD per calendar month, UTC.',
 } as const
 
+export const limitNames = [...Object.keys(counts), ...Object.keys(amounts)] as readonly (
+  | keyof typeof counts
+  | keyof typeof amounts
+)[]
+
 const countRange = { minimum: 0, maximum: 1_000_000_000_000 } as const
 const amountForm = {
   pattern: '^(?:9000000(?:\\.0{1,9})?|(?:0|[1-9][0-9]{0,5}|[1-8][0-9]{6})(?:\\.[0-9]{1,9})?)$',

@@ -31,9 +31,9 @@ export const TierViewSchema = Type.Object(
       { description: 'USD per calendar period, UTC, as decimal text.' },
     ),
     max_tokens: Type.Object({ default: Count, cap: Count }, { description: 'Output tokens of one answer.' }),
-    priority: Type.Integer({ description: 'Higher goes first when requests queue. Not obeyed yet.' }),
-    queue_wait_ms: Type.Integer({ description: 'The longest wait for a slot. Not obeyed yet.' }),
-    total_deadline_ms: Type.Integer({ description: 'The longest one request may take. Not obeyed yet.' }),
+    priority: Type.Integer({ description: 'Higher goes first when requests queue.' }),
+    queue_wait_ms: Type.Integer({ description: 'The longest wait for a slot.' }),
+    total_deadline_ms: Type.Integer({ description: 'The longest one request may take.' }),
   },
   { title: 'Tier' },
 )

@@ -13,6 +13,30 @@ const TimeoutsSchema = Type.Object(
   { additionalProperties: false, default: {}, description: 'How long each phase of one attempt may take.' },
 )
 
+const BreakerSchema = Type.Object(
+  {
+    window: Type.Integer({ minimum: 1, maximum: 10_000, default: 10, description: 'Of so many last requests.' }),
+    least: Type.Integer({
+      minimum: 1,
+      maximum: 10_000,
+      default: 5,
+      description: 'It stays closed before so many have been seen; at most `window`.',
+    }),
+    failurePercent: Type.Integer({
+      minimum: 1,
+      maximum: 100,
+      default: 50,
+      description: 'It opens where at least this part of them failed.',
+    }),
+    pause: DurationSchema({
+      description: 'How long nobody is let in; doubled each time that the one who then tries fails too.',
+      default: '1s',
+    }),
+    maxPause: DurationSchema({ description: 'The longest pause.', default: '30s' }),
+  },
+  { additionalProperties: false, default: {}, description: 'When requests are kept away from a failing server.' },
+)
+
 export const BackendSchema = Type.Object(
   {
     url: Type.String({
@@ -34,15 +58,20 @@ export const BackendSchema = Type.Object(
       Type.Integer({
         minimum: 1,
         maximum: 65_536,
-        description: 'Requests it runs at once; asked of llama-server when absent.',
-        pending: 'admission',
+        description:
+          'Requests it runs at once; asked of llama-server when absent, one until it has said it; without bound for others.',
       }),
     ),
+    drain: Type.Boolean({
+      default: false,
+      description: 'Give it no new requests; what runs is finished.',
+    }),
     discover: Type.Boolean({
       default: false,
       description: 'Offer every model that its /v1/models lists, besides those under `models`.',
     }),
     timeouts: TimeoutsSchema,
+    breaker: BreakerSchema,
   },
   { additionalProperties: false, description: 'One inference server.' },
 )

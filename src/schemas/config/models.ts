@@ -15,6 +15,28 @@ const EndpointsSchema = (description: string) =>
     description,
   })
 
+const PriceSchema = Type.Object(
+  {
+    from: Type.String({ format: 'date', description: 'The first day it holds, UTC.', examples: ['2026-01-31'] }),
+    input: Type.Optional(MoneySchema({ decimals: 6, description: 'USD per million input tokens.' })),
+    cachedInput: Type.Optional(
+      MoneySchema({
+        decimals: 6,
+        description: 'USD per million input tokens that the prompt cache had; input when absent.',
+      }),
+    ),
+    output: Type.Optional(MoneySchema({ decimals: 6, description: 'USD per million output tokens.' })),
+    perSecond: Type.Optional(
+      MoneySchema({
+        decimals: 9,
+        description: 'USD per second of backend time, instead of per token.',
+        'x-weir-most': '9000000',
+      }),
+    ),
+  },
+  { additionalProperties: false, description: 'What it costs from a day on.' },
+)
+
 const TargetSchema = Type.Object(
   {
     backend: Type.String({ description: 'A name under `backends`.' }),
@@ -38,33 +60,15 @@ const TargetSchema = Type.Object(
         'x-weir-form': 'at most 32 small letters, digits and hyphens',
         description: "Its arm of the model's experiment.",
         examples: ['control'],
-        pending: 'experiments',
+      }),
+    ),
+    prices: Type.Optional(
+      Type.Array(PriceSchema, {
+        description: "What it costs where this target answers; the model's prices where none of these has begun.",
       }),
     ),
   },
   { additionalProperties: false, description: 'The model on one backend.' },
-)
-
-const PriceSchema = Type.Object(
-  {
-    from: Type.String({ format: 'date', description: 'The first day it holds, UTC.', examples: ['2026-01-31'] }),
-    input: Type.Optional(MoneySchema({ decimals: 6, description: 'USD per million input tokens.' })),
-    cachedInput: Type.Optional(
-      MoneySchema({
-        decimals: 6,
-        description: 'USD per million input tokens that the prompt cache had; input when absent.',
-      }),
-    ),
-    output: Type.Optional(MoneySchema({ decimals: 6, description: 'USD per million output tokens.' })),
-    perSecond: Type.Optional(
-      MoneySchema({
-        decimals: 9,
-        description: 'USD per second of backend time, instead of per token.',
-        'x-weir-most': '9000000',
-      }),
-    ),
-  },
-  { additionalProperties: false, description: 'What it costs from a day on.' },
 )
 
 export const ModelSchema = Type.Object(
@@ -89,9 +93,7 @@ export const ModelSchema = Type.Object(
       description: 'The most one answer may have; also sent when the caller gives no bound.',
     }),
     targets: Type.Array(TargetSchema, { minItems: 1, description: 'Where it runs.' }),
-    fallback: Type.Optional(
-      Type.String({ description: 'The model that answers when no target of this one can.', pending: 'routing' }),
-    ),
+    fallback: Type.Optional(Type.String({ description: 'The model that answers when no target of this one can.' })),
     promptCache: Type.Unsafe<'shared' | 'account'>(
       Type.String({
         enum: ['shared', 'account'],
@@ -161,9 +163,12 @@ export const ModelSchema = Type.Object(
             default: 'account',
             description: '`account` or the name of a request header.',
           }),
-          shadow: Type.Boolean({ default: false, description: 'Send a copy, discard the answer.' }),
+          shadow: Type.Boolean({
+            default: false,
+            description: 'Callers have the control; other arms get copies, whose answers are discarded.',
+          }),
         },
-        { additionalProperties: false, description: 'Its targets are arms that are compared.', pending: 'experiments' },
+        { additionalProperties: false, description: 'Its targets are arms that are compared.' },
       ),
     ),
   },

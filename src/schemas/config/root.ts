@@ -5,12 +5,15 @@
 import { type Static, Type } from '../typebox.ts'
 import { BackendSchema } from './backends.ts'
 import { IssuerSchema } from './issuers.ts'
+import { LedgerSchema } from './ledger.ts'
 import { ModelSchema, modelNameForm, modelNamePattern } from './models.ts'
+import { RoutingSchema } from './routing.ts'
 import { TierSchema } from './tiers.ts'
 import { ByteSizeSchema, DurationSchema, PathSchema, SecretSchema } from './units.ts'
+import { WebhookSchema } from './webhooks.ts'
 
 const closed = { additionalProperties: false, default: {} } as const
-/** Names of backends, tiers and issuers: they stand in metrics' labels and on command lines. */
+/** Names of backends, tiers, issuers and webhooks: they stand in metrics' labels and on command lines. */
 const namePattern = '^[a-z0-9][a-z0-9-]{0,62}$'
 const nameForm = 'small letters, digits and hyphens, at most 63, a letter or digit first'
 
@@ -85,6 +88,10 @@ const ServerSchema = Type.Object(
     clientStall: DurationSchema({
       description: 'How long a caller may leave what was written to it unread.',
       default: '30s',
+    }),
+    watchConfig: Type.Boolean({
+      default: true,
+      description: 'Take on changes of weir.yaml by itself, without a signal or a call.',
     }),
     grace: DurationSchema({ description: 'From SIGTERM to exit.', default: '30s', 'x-weir-least': '0s' }),
     urlImages: Type.Boolean({
@@ -204,6 +211,8 @@ export const ConfigFileSchema = Type.Object(
     auth: AuthSchema,
     log: LogSchema,
     engine: EngineSchema,
+    routing: RoutingSchema,
+    ledger: LedgerSchema,
     backends: Type.Record(Type.String({ pattern: namePattern }), BackendSchema, {
       additionalProperties: false,
       'x-weir-form': nameForm,
@@ -221,6 +230,12 @@ export const ConfigFileSchema = Type.Object(
       'x-weir-form': nameForm,
       default: {},
       description: 'Tiers by name; free, premium and enterprise are there by default.',
+    }),
+    webhooks: Type.Record(Type.String({ pattern: namePattern }), WebhookSchema, {
+      additionalProperties: false,
+      'x-weir-form': nameForm,
+      default: {},
+      description: 'Who is told of quotas and spend limits that are nearly used up, by name; 16 at most.',
     }),
     cache: CacheSchema,
   },

@@ -77,18 +77,19 @@ export const TierSchema = Type.Object(
       maximum: 100,
       default: 50,
       description: 'Higher goes first when requests queue.',
-      pending: 'admission',
     }),
     queueWait: DurationSchema({
-      description: 'The longest wait for a slot.',
+      description: 'The longest wait for slots, of all tries and fallbacks together.',
       default: '30s',
       'x-weir-least': '0s',
-      pending: 'admission',
     }),
     totalDeadline: DurationSchema({
-      description: 'The longest one request may take.',
+      description: 'The longest one request may take; x-request-timeout-ms asks for less.',
       default: '30m',
-      pending: 'routing',
+    }),
+    routingHeaders: Type.Boolean({
+      default: false,
+      description: 'Tell its callers the backend, the attempts and the model there; administrators are always told.',
     }),
     whenLimiterDown: Type.Unsafe<'local' | 'closed'>(
       Type.String({

@@ -5,7 +5,7 @@
 --       'rate'    size  capacity  period   amount
 --       'period'  size  from      until    amount
 --       'flight'  size  lease     0        amount
--- Times are microseconds. Answers {status, now, ...}: 1 done, 0 not done, 2 too late or another period: nothing done.
+-- Times are microseconds. Answers {status, now, ...}: 1 done; nothing done: 0, 2 too late or another period, 3 not seeded.
 
 -- Redis' clock is the only one: gateways need not agree.
 local clock = redis.call('TIME')
@@ -29,14 +29,11 @@ local function is_out_of_period(at)
   for _, limit in ipairs(limits) do
     if limit.kind == 'period' and (at < limit.a or at >= limit.b) then return true end
   end
-  return false
 end
 
 -- A rate's bucket is a flat list: level, its clock, last seq, then the marks: seq, low, seq, low, ...
 local function mark(bucket, seq, low)
-  if low > (#bucket > 3 and bucket[#bucket] or 0) then
-    bucket[#bucket + 1], bucket[#bucket + 2] = seq, low
-  end
+  if low > (#bucket > 3 and bucket[#bucket] or 0) then bucket[#bucket + 1], bucket[#bucket + 2] = seq, low end
 end
 
 -- The bucket as it is now: what has leaked since is gone, and marks above the level have sunk to it.
@@ -61,12 +58,13 @@ local function save(limit, bucket)
   redis.call('SET', limit.key, cmsgpack.pack(bucket), 'PX', whole(ms))
 end
 
--- A day's or month's sum, never below 0.
-local function count(limit, change)
-  if change == 0 then return end
-  local sum = redis.call('INCRBY', limit.key, whole(change))
-  if sum < 0 then redis.call('SET', limit.key, '0') end
-  if sum <= 0 or sum == change then redis.call('PEXPIREAT', limit.key, whole(limit.b / 1000 + count_kept_ms)) end
+-- A day's or month's count is a hash. Once it is `seeded` with what was used before it was here, `used` is the sum. Until then
+-- each reservation has a field of its own, since the ledger may know of it as well.
+local function is_seeded(limit) return redis.call('HEXISTS', limit.key, 'seeded') == 1 end
+local function keep_count(limit) redis.call('PEXPIREAT', limit.key, whole(limit.b / 1000 + count_kept_ms)) end
+local function count(limit, held)
+  if not is_seeded(limit) then redis.call('HSET', limit.key, 'held:' .. id, whole(limit.amount)) return keep_count(limit) end
+  if redis.call('HINCRBY', limit.key, 'used', whole(limit.amount - held)) < 0 then redis.call('HSET', limit.key, 'used', '0') end
 end
 
 -- Takes a place in flight, or keeps it for another lease.

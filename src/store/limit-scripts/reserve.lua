@@ -19,7 +19,9 @@ for _, limit in ipairs(limits) do
     limit.bucket = drained(limit)
     limit.used, limit.wait = math.ceil(limit.bucket[1] / limit.b), rate_wait(limit, limit.bucket[1])
   elseif limit.kind == 'period' then
-    limit.used = tonumber(redis.call('GET', limit.key) or 0)
+    local known = redis.call('HMGET', limit.key, 'used', 'seeded')
+    if not known[2] and verb ~= 'adopt' then return { 3, now } end
+    limit.used = tonumber(known[1] or 0)
     limit.wait = limit.used + limit.amount <= limit.size and 0 or limit.amount > limit.size and -1 or limit.b - now
   else
     -- A lease that ends later than the longest possible was taken before the clock went back.
@@ -45,7 +47,7 @@ local function take(limit)
     limit.used = math.ceil(bucket[1] / limit.b)
     return bucket[3]
   elseif limit.kind == 'period' then
-    count(limit, limit.amount)
+    count(limit, 0)
     limit.used = limit.used + limit.amount
   elseif limit.amount > 0 then
     redis.call('ZREMRANGEBYSCORE', limit.key, '-inf', whole(now))

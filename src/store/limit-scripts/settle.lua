@@ -19,7 +19,7 @@ end
 
 -- Puts `amount` in the place of what is held.
 local function adjust(limit, seq, held)
-  if limit.kind == 'period' then return count(limit, limit.amount - held) end
+  if limit.kind == 'period' then return count(limit, held) end
   if limit.kind == 'flight' then return redis.call('ZREM', limit.key, id) end
   local bucket = drained(limit)
   if limit.amount > held then
@@ -32,9 +32,12 @@ end
 
 if verb == 'charge' then
   if is_out_of_period(now) then return { 2, now, now } end
-  -- Once: the record of a charge is empty.
-  if not redis.call('SET', hold, '', 'NX', 'PX', charged_ms) then return { 0, now } end
-  for _, limit in ipairs(limits) do adjust(limit, 0, 0) end
+  -- Once, but for one without an id: the record of a charge is empty.
+  if id ~= '' and not redis.call('SET', hold, '', 'NX', 'PX', charged_ms) then return { 0, now } end
+  for _, limit in ipairs(limits) do
+    -- The ledger has it as well, and that is what seeds the count.
+    if limit.kind ~= 'period' or is_seeded(limit) then adjust(limit, 0, 0) end
+  end
   return { 1, now }
 end
 
@@ -45,9 +48,13 @@ if verb == 'renew' then
   if record then
     redis.call('PEXPIRE', hold, hold_ms)
   else
-    -- Everything has been forgotten. Nothing is held any more, so all that it uses is charged when it is settled.
+    -- Everything has been forgotten. Of days and months all is held again. Rates have refilled some of it meanwhile, so
+    -- what it uses of them is charged when it is settled.
     record = { moment }
-    for i = 1, #limits do record[2 * i], record[2 * i + 1] = 0, 0 end
+    for i, limit in ipairs(limits) do
+      record[2 * i], record[2 * i + 1] = 0, limit.kind == 'period' and limit.amount or 0
+      if limit.kind == 'period' then count(limit, 0) end
+    end
     keep(record)
   end
   for _, limit in ipairs(limits) do

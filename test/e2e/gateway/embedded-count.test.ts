@@ -74,7 +74,8 @@ test('the embedded engine counts a prompt as its usage then does', { timeout: 60
       const used = await promptTokens(t, gateway, `/v1/${path}`, { model, ...body, ...bound })
       const last = gateway.calls.at(-1)
       assert.ok(last !== undefined && used > 0)
-      assert.equal(await gateway.app.backends.countPrompt(last, new AbortController().signal), used)
+      const { backends, configuration } = gateway.app
+      assert.equal(await backends.countPrompt(last, configuration.current, new AbortController().signal), used)
     })
   }
 })

@@ -50,7 +50,7 @@ test('S13 a line of 64 MiB without an end is cut off, and costs no memory', asyn
   const seen = await readStream(await ask(t, gateway))
   assert.equal(seen.text, 'The')
   assert.equal(seen.error?.['code'], 'upstream_error')
-  const exchange = backend.exchanges.at(-1)
+  const exchange = backend.exchangesTo('/v1/chat/completions').at(-1)
   assert.equal((await exchange?.closed)?.by, 'client')
   assert.ok((exchange?.bytesSent ?? 0) < 16 * mib, `${exchange?.bytesSent} bytes were taken`)
   const grownBytes = memoryOf(gateway.pid, 'VmHWM') - beforeBytes

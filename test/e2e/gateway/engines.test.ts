@@ -74,7 +74,7 @@ test('a llama-server that loads its model is waited for', async t => {
   assert.ok(Number(answer.header('retry-after')) >= 1)
   backend.use(llamaServer())
   await eventually('it is up', () => onlyState(gateway)?.kind === 'up')
-  assert.deepEqual(onlyState(gateway), { kind: 'up', engine: 'llama-server', slots: null })
+  assert.deepEqual(onlyState(gateway), { kind: 'up', engine: 'llama-server', slots: 1000 })
 })
 
 const notYet = {
@@ -98,7 +98,7 @@ for (const [what, behaviour] of Object.entries(notYet)) {
     assert.ok(answer.status === 502 || answer.status === 503)
     backend.use(llamaServer())
     await eventually('it is up', () => onlyState(gateway)?.kind === 'up')
-    assert.deepEqual(onlyState(gateway), { kind: 'up', engine: 'llama-server', slots: null })
+    assert.deepEqual(onlyState(gateway), { kind: 'up', engine: 'llama-server', slots: 1000 })
   })
 }
 
@@ -109,7 +109,7 @@ test('a backend that fails after the first question is asked again from the begi
     const backend = await startScriptedBackend(t, inTurn(notFound, ...fails.slice(1), htmlError(502), llamaServer()))
     const gateway = await gatewayBefore(t, backend, { engine: 'auto' })
     await eventually('it is up', () => onlyState(gateway)?.kind === 'up')
-    assert.deepEqual(onlyState(gateway), { kind: 'up', engine: 'llama-server', slots: null })
+    assert.deepEqual(onlyState(gateway), { kind: 'up', engine: 'llama-server', slots: 1000 })
   }
 })
 
@@ -119,7 +119,7 @@ test('an openai server that says 401 to what it does not know is one all the sam
     (exchange.request.path.startsWith('/v1/') ? server : errorAnswer(401, {}))(exchange),
   )
   const gateway = await gatewayBefore(t, backend, { engine: 'auto' })
-  assert.deepEqual(onlyState(gateway), { kind: 'up', engine: 'openai', slots: null })
+  assert.deepEqual(onlyState(gateway), { kind: 'up', engine: 'openai', slots: 1000 })
 })
 
 test('a server that stops does not take its own stopping for a fault of its backends', async t => {

@@ -28,7 +28,10 @@ import { createDatabase } from '../../support/services.ts'
 
 async function build(t: TestContext, timeouts = '{}') {
   const backend = await startScriptedBackend(t)
-  const yaml = `backends: { one: { url: ${backend.url}, discover: true, timeouts: ${timeouts} } }`
+  // Each failure is to be seen, also where one backend fails at everything.
+  const yaml = `
+routing: { maxAttempts: 1 }
+backends: { one: { url: ${backend.url}, discover: true, timeouts: ${timeouts}, breaker: { window: 1000, least: 1000 } } }`
   const gateway = await buildGateway(t, { yaml })
   const chats = gateway.openai.chat.completions
   /** Asks for the answer whole and as a stream. */

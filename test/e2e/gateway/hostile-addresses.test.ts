@@ -143,7 +143,10 @@ test('H09 a redirect of a backend is not followed, on a request or on a probe', 
     exchange =>
       exchange.answer(status, [['Location', bait.url]], '')
   const backend = await startScriptedBackend(t)
-  const { openai } = await buildGateway(t, { env: { WEIR_BACKEND_URL: backend.url } })
+  // Each answer is to be seen, also where one backend gives nothing else.
+  const breaker = '{ window: 1000, least: 1000 }'
+  const yaml = `routing: { maxAttempts: 1 }\nbackends: { one: { url: '${backend.url}', discover: true, breaker: ${breaker} } }`
+  const { openai } = await buildGateway(t, { yaml })
   const row = { status: 502, type: 'server_error', code: 'upstream_error' } as const
   for (const status of [301, 302, 303, 307, 308]) {
     backend.use(llamaServer({ chat: redirect(status) }))

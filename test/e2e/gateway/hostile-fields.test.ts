@@ -196,6 +196,7 @@ test('H08 of the headers nothing goes on but what a backend needs', async t => {
       TE: 'trailers',
       Range: 'bytes=0-1',
       'X-Slot-Id': 'marker',
+      'X-Request-Timeout-Ms': '60000',
       traceparent: 'marker',
     },
     body: hello,
@@ -206,7 +207,10 @@ test('H08 of the headers nothing goes on but what a backend needs', async t => {
   const needed = ['host', 'connection', 'content-type', 'accept', 'accept-encoding', 'user-agent', 'content-length']
   assert.deepEqual(
     names.filter(name => !needed.includes(name)),
-    [],
+    ['x-request-timeout-ms'],
   )
+  // Our own: what is left of the time.
+  const leftMs = Number(exchange?.request.header('x-request-timeout-ms'))
+  assert.ok(leftMs > 50_000 && leftMs <= 60_000, String(leftMs))
   assert.doesNotMatch(JSON.stringify(exchange?.request.headers), /marker|gzip|trailers|test-admin-key/)
 })

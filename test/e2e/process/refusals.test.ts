@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
@@ -56,6 +56,38 @@ test('K10 secrets that are short or missing, a missing model file and a wrong fl
   ]
   const outputs = await Promise.all(cases.map(([options]) => refusal(t, options)))
   for (const [at, [, pattern]] of cases.entries()) assert.match(outputs[at] ?? '', pattern)
+})
+
+test('a data folder whose ledger is none is refused in one line, and nothing of it is changed', async t => {
+  const env = await storesOf(t)
+  const places: [(ledger: string) => void, RegExp][] = [
+    [
+      ledger => writeFileSync(ledger, ''),
+      /^weir: There is no ledger in \S+ledger: it is a file, not a folder\. .*WEIR_DATA_DIR/,
+    ],
+    [
+      ledger => {
+        mkdirSync(ledger)
+        writeFileSync(join(ledger, 'accounts.xls'), '')
+        chmodSync(ledger, 0o755)
+      },
+      /^weir: \S+ledger is not a ledger: it has "accounts\.xls" in it\. .*WEIR_DATA_DIR/,
+    ],
+    [
+      ledger => mkdirSync(join(ledger, 'segment-0000000001.log'), { recursive: true }),
+      /^weir: The ledger in \S+ledger is broken: \S+segment-0000000001\.log is a folder, not a file\. Move it away/,
+    ],
+  ]
+  for (const [make, pattern] of places) {
+    const dataDir = makeTempDir(t)
+    const ledger = join(dataDir, 'ledger')
+    make(ledger)
+    const { mode } = statSync(ledger)
+    const output = await refusal(t, { env: { ...env, WEIR_DATA_DIR: dataDir } })
+    assert.match(output, pattern)
+    assert.equal(output.split('\n').length, 1)
+    assert.deepEqual([statSync(ledger).mode, readdirSync(dataDir)], [mode, ['ledger']])
+  }
 })
 
 test('what cannot be listened on is said with the address and what to change', async t => {

@@ -114,7 +114,7 @@ test('a caller who does not read holds the exit no longer than the grace, and th
 test('Ctrl-C, which comes twice at once through npm, is one wish', async t => {
   const gateway = await start(t)
   const stream = await openStream(gateway.url, adminKey)
-  const stopped = stop(gateway, 'SIGINT', 'SIGINT', 'SIGHUP')
+  const stopped = stop(gateway, 'SIGINT', 'SIGINT', 'SIGTERM')
   assert.ok(isWhole(await stream.text()))
   assert.equal((await stopped).code, 0)
 })

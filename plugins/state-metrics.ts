@@ -1,0 +1,13 @@
+import fp from 'fastify-plugin'
+
+/** What other plugins know of the things that this process depends on, as metrics: asked for when those are read. */
+export default fp(
+  async app => {
+    const { states } = app.meters
+    states.watchBackends(() => app.backends.views())
+    states.watchDatabase(() => ({ isUp: app.database.state === 'ready', connections: app.database.connections }))
+    if (app.redisHealth.state === 'absent') return
+    states.watchRedis(() => ({ isUp: app.redisHealth.state === 'ready', pending: app.redisHealth.pending }))
+  },
+  { name: 'state-metrics', fastify: '5.x', dependencies: ['metrics', 'postgres', 'redis', 'backends'] },
+)
