@@ -33,7 +33,14 @@ const metrics = fp<MetricsOptions>(
       endpoint: null,
       clearRegisterOnInit: true,
       routeMetrics: { enabled: false },
-      defaultMetrics: { enabled: true },
+      defaultMetrics: {
+        enabled: true,
+        eventLoopUtilizationTimeout: 1000,
+        // For each fifth of it that the clock has moved the library makes an empty digest, in one loop: with its default of
+        // a minute, a machine that learns the date after the start (one without a clock begins in 1970) would block for
+        // minutes.
+        eventLoopUtilizationMaxAgeSeconds: 7 * 86_400,
+      },
     })
     const { client } = app.metrics
     app.decorate('meters', { ...buildMeters(client, version), expose: buildExposition(client.register) })

@@ -18,7 +18,7 @@ interface Bound {
 
 const [, file = ''] = process.argv
 // Not in the runner, and not in a child that a test has forked with the same flags.
-const isTestFile = process.env['NODE_TEST_CONTEXT'] === 'child-v8' && file.endsWith('.test.ts')
+const isTestFile = process.env['NODE_TEST_CONTEXT'] === 'child-v8' && /\.test\.m?[jt]s$/.test(file)
 if (isMainThread) {
   if (isTestFile) await watchFromOutside(file)
   // Not in the threads that a file or the program starts, which are given the same flags.

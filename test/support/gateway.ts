@@ -11,7 +11,7 @@ import { buildApp } from '../../src/app.ts'
 import { loadConfig } from '../../src/config.ts'
 import type { Readiness } from '../../src/readiness.ts'
 import { onEnd } from './cleanup.ts'
-import { contractOf } from './contract.ts'
+import { type Contract, contractOf } from './contract.ts'
 import { createMigratedDatabase } from './services.ts'
 import { buildValidatedFetch } from './validated-fetch.ts'
 
@@ -79,7 +79,11 @@ export async function buildGateway(t: TestContext, options: GatewayOptions = {})
   const url = await app.listen({ host: config.server.host, port: config.server.port })
   const internalUrl = await app.internalListener.listen()
   await app.database.firstContact
-  const validated = buildValidatedFetch(t, () => contractOf(app.swagger()))
+  let contract: Contract | undefined
+  const validated = buildValidatedFetch(t, () => {
+    contract ??= contractOf(app.swagger())
+    return contract
+  })
   const openai = new OpenAI({ apiKey: adminKey, baseURL: `${url}/v1`, maxRetries: 0, fetch: validated })
   const port = Number(new URL(url).port)
   return { app, url, port, internalUrl, readiness, openai, fetch: validated, logLines, dataDir, writeYaml }
