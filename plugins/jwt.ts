@@ -21,6 +21,8 @@ interface Tokens {
   verify(text: string): Promise<TokenVerdict>
   /** Makes a token of our own for an API key. */
   issue(claims: OwnClaims): string
+  /** Of issuers that publish their keys, by their names in the configuration. */
+  readonly keySets: ReadonlyMap<string, KeySet>
 }
 
 declare module 'fastify' {
@@ -93,10 +95,8 @@ async function verifyBySecret(scope: FastifyInstance, secret: string, rules: Iss
 }
 
 /** By the keys that the issuer publishes. What a token says of itself is read first, so that most forgeries cost no fetch. */
-async function verifyByKeySet(scope: FastifyInstance, url: string, rules: Issuer & ClaimRules): Promise<Verifier> {
+async function verifyByKeySet(scope: FastifyInstance, keySet: KeySet, rules: Issuer & ClaimRules): Promise<Verifier> {
   const { algorithms } = rules
-  const keySet = new KeySet({ url, algorithms, log: scope.log })
-  scope.addHook('onClose', () => keySet.close())
   const library = await registerLibrary(scope, `issuer ${rules.issuer}`, {
     // Never asked: each call brings the key that its token names.
     secret: { public: async () => '' },
@@ -117,7 +117,15 @@ async function verifyByKeySet(scope: FastifyInstance, url: string, rules: Issuer
   }
 }
 
-async function verifyIssuer(scope: FastifyInstance, issuer: Issuer): Promise<Verifier> {
+/** Null for an issuer that publishes none. */
+function openKeySet(scope: FastifyInstance, { jwksUrl, algorithms }: Issuer): KeySet | null {
+  if (jwksUrl === undefined) return null
+  const keySet = new KeySet({ url: jwksUrl, algorithms, log: scope.log })
+  scope.addHook('onClose', () => keySet.close())
+  return keySet
+}
+
+async function verifyIssuer(scope: FastifyInstance, issuer: Issuer, keySet: KeySet | null): Promise<Verifier> {
   const rules = {
     ...issuer,
     get tierNames() {
@@ -125,7 +133,7 @@ async function verifyIssuer(scope: FastifyInstance, issuer: Issuer): Promise<Ver
     },
   }
   if (issuer.secret !== undefined) return verifyBySecret(scope, issuer.secret, rules)
-  if (issuer.jwksUrl !== undefined) return verifyByKeySet(scope, issuer.jwksUrl, rules)
+  if (keySet !== null) return verifyByKeySet(scope, keySet, rules)
   throw new Error(`the issuer ${issuer.issuer} has neither a secret nor a jwksUrl`)
 }
 
@@ -159,12 +167,15 @@ function verifyOwn(libraries: ReadonlyMap<string, JWT>): Verifier {
 export default fp<JwtOptions>(
   async (app, { config, peppers }) => {
     const verifiers = new Map<string, Verifier>()
+    const keySets = new Map<string, KeySet>()
     let own: ReadonlyMap<string, JWT> = new Map()
     // In a scope of its own: what the library puts on requests is not for those of the application.
     await app.register(async scope => {
       own = await registerOwn(scope, peppers)
-      for (const issuer of Object.values(config.auth.issuers)) {
-        verifiers.set(issuer.issuer, await verifyIssuer(scope, issuer))
+      for (const [name, issuer] of Object.entries(config.auth.issuers)) {
+        const keySet = openKeySet(scope, issuer)
+        if (keySet !== null) keySets.set(name, keySet)
+        verifiers.set(issuer.issuer, await verifyIssuer(scope, issuer, keySet))
       }
     })
     verifiers.set(ownIssuer, verifyOwn(own))
@@ -178,6 +189,7 @@ export default fp<JwtOptions>(
         return jwt && verifier ? verifier(jwt) : null
       },
       issue: claims => signer.sign(writeOwnClaims(claims, randomUUID())),
+      keySets,
     })
   },
   { name: 'jwt', fastify: '5.x', dependencies: ['configuration'] },

@@ -230,6 +230,7 @@ function report(app: FastifyInstance, notice: LedgerNotice): void {
     case 'write_failed':
     case 'sweep_failed':
     case 'unknown_failed': {
+      if (kind === 'segment_distrusted' || kind === 'write_failed') app.meters.ledger.diskFailed()
       const { error: err, ...others } = { error: undefined, ...details }
       app.log.error({ ...others, ...(err === undefined ? {} : { err }) }, `ledger: ${kind.replaceAll('_', ' ')}`)
     }

@@ -6,8 +6,11 @@ export default fp(
     const { states } = app.meters
     states.watchBackends(() => app.backends.views())
     states.watchDatabase(() => ({ isUp: app.database.state === 'ready', connections: app.database.connections }))
+    states.watchIssuers(() =>
+      Array.from(app.tokens.keySets, ([name, { standing }]) => (standing === null ? [] : [{ name, ...standing }])).flat(),
+    )
     if (app.redisHealth.state === 'absent') return
     states.watchRedis(() => ({ isUp: app.redisHealth.state === 'ready', pending: app.redisHealth.pending }))
   },
-  { name: 'state-metrics', fastify: '5.x', dependencies: ['metrics', 'postgres', 'redis', 'backends'] },
+  { name: 'state-metrics', fastify: '5.x', dependencies: ['metrics', 'postgres', 'redis', 'jwt', 'backends'] },
 )

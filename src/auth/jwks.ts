@@ -15,6 +15,13 @@ export interface KeySetOptions {
   readonly log: { info(fields: object, message: string): void; warn(fields: object, message: string): void }
 }
 
+interface KeySetStanding {
+  /** Whether its keys could be fetched when that was last tried. */
+  readonly isUp: boolean
+  /** Since the keys that are held were fetched; null where there are none yet. */
+  readonly ageMs: number | null
+}
+
 const fetchTimeoutMs = 3000
 const maxBodyBytes = 1024 * 1024
 /** Older keys are fetched again in the background. */
@@ -63,6 +70,12 @@ export class KeySet {
   has(key: VerificationKey): boolean {
     if (sinceMs(this.#loadedAtMs) > refreshAfterMs) void this.#fetchIfDue()
     return this.#isUsable && this.#keys.includes(key)
+  }
+
+  /** What is known of its issuer; null while nobody has asked it yet. */
+  get standing(): KeySetStanding | null {
+    if (this.#state === 'new') return null
+    return { isUp: this.#state === 'up', ageMs: this.#loadedAtMs === null ? null : sinceMs(this.#loadedAtMs) }
   }
 
   /** Ends a fetch that is under way. */

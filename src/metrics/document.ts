@@ -25,6 +25,7 @@ export function describeMetrics(
   ledger.watch(() => ({ waiting: 0, open: 0, bytes: 0 }))
   states.watchBackends(() => [])
   states.watchDatabase(() => ({ isUp: true, connections: 0 }))
+  states.watchIssuers(() => [])
   states.watchRedis(() => ({ isUp: true, pending: 0 }))
   return registry
     .getMetricsAsArray()

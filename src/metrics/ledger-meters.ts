@@ -7,6 +7,8 @@ export interface LedgerMeters {
   flushed(progress: FlushProgress): void
   /** The database has not taken a batch; it is tried again. */
   failed(): void
+  /** A write to the disk or its fsync has failed; what it had is written again. */
+  diskFailed(): void
   setLevel(level: LedgerLevel): void
   /** Requests of which nobody knows how they ended. */
   foundUnknown(events: number): void
@@ -40,6 +42,10 @@ export function buildLedgerMeters({ Counter, Gauge }: MetricsClient): LedgerMete
     name: 'weir_ledger_failures_total',
     help: 'Times that a batch could not be stored and was kept to be tried again.',
   })
+  const diskFailures = new Counter({
+    name: 'weir_ledger_disk_failures_total',
+    help: 'Times that a write to the disk or its fsync began to fail; what it had is written again.',
+  })
   const lost = new Counter({
     name: 'weir_ledger_lost_total',
     help: 'Usage events that were not kept because too many waited for the disk, or not read back because it was damaged; at least one for each damaged place.',
@@ -64,6 +70,7 @@ export function buildLedgerMeters({ Counter, Gauge }: MetricsClient): LedgerMete
       lag.set(progress.lagMs / 1000)
     },
     failed: () => failures.inc(),
+    diskFailed: () => diskFailures.inc(),
     setLevel: now => level.set(levels[now]),
     foundUnknown: events => unknown.inc(events),
     unpriced: () => unpriced.inc(),

@@ -8,6 +8,7 @@ import { buildConfigurationMeters, type ConfigurationMeters } from './configurat
 import { buildFloodMeter, type FloodMeter } from './flood-meter.ts'
 import { buildLedgerMeters, type LedgerMeters } from './ledger-meters.ts'
 import { buildLimitMeters, type LimitMeters } from './limit-meters.ts'
+import { buildMemoryLimits } from './memory-limits.ts'
 import { buildRequestMeters, type RequestMeters } from './request-meters.ts'
 import { buildShadowMeter, type ShadowMeter } from './shadow-meter.ts'
 import { buildStateMeters, type StateMeters } from './state-meters.ts'
@@ -31,6 +32,7 @@ export interface Meters {
 
 export function buildMeters(client: MetricsClient, version: string): Meters {
   buildInfo(client, version)
+  buildMemoryLimits(client)
   return {
     requests: buildRequestMeters(client),
     observeAttempts: buildAttemptMeter(client),

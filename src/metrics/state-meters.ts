@@ -13,10 +13,20 @@ export interface RedisState {
   readonly pending: number
 }
 
+export interface IssuerState {
+  /** Of the configuration. */
+  readonly name: string
+  /** Whether its keys could be fetched when that was last tried. */
+  readonly isUp: boolean
+  /** Null where there are none yet. */
+  readonly ageMs: number | null
+}
+
 /** What is looked at when the metrics are read, and costs nothing in between. */
 export interface StateMeters {
   watchBackends(look: () => readonly BackendView[]): void
   watchDatabase(look: () => DatabaseState): void
+  watchIssuers(look: () => readonly IssuerState[]): void
   watchRedis(look: () => RedisState): void
 }
 
@@ -24,6 +34,7 @@ export function buildStateMeters(client: MetricsClient): StateMeters {
   return {
     watchBackends: look => watchBackends(client, look),
     watchDatabase: look => watchDatabase(client, look),
+    watchIssuers: look => watchIssuers(client, look),
     watchRedis: look => watchRedis(client, look),
   }
 }
@@ -62,6 +73,27 @@ function watchBackends({ Gauge }: MetricsClient, look: () => readonly BackendVie
     'How long who waits there longest has waited.',
     view => view.longest_wait_ms / 1000,
   )
+}
+
+function watchIssuers({ Gauge }: MetricsClient, look: () => readonly IssuerState[]): void {
+  new Gauge({
+    name: 'weir_issuer_up',
+    help: '1 if the keys of an issuer of JWTs could be fetched when that was last tried; none before it was.',
+    labelNames: ['issuer'],
+    collect() {
+      this.reset()
+      for (const { name, isUp } of look()) this.set({ issuer: name }, isUp ? 1 : 0)
+    },
+  })
+  new Gauge({
+    name: 'weir_issuer_keys_age_seconds',
+    help: 'Since the keys of an issuer of JWTs were fetched; they hold for an hour.',
+    labelNames: ['issuer'],
+    collect() {
+      this.reset()
+      for (const { name, ageMs } of look()) if (ageMs !== null) this.set({ issuer: name }, ageMs / 1000)
+    },
+  })
 }
 
 function watchDatabase({ Gauge }: MetricsClient, look: () => DatabaseState): void {

@@ -15,7 +15,7 @@ test('docs/METRICS.md is current', async () => {
 /** What a label may be: words of the program, or names of the configuration. */
 const bounded = new Set([
   ...['operation', 'outcome', 'status', 'kind', 'reason', 'endpoint', 'limit', 'of', 'version', 'node', 'sha256'],
-  ...['model', 'answered', 'backend', 'tier', 'experiment', 'arm'],
+  ...['model', 'answered', 'backend', 'tier', 'experiment', 'arm', 'issuer'],
 ])
 
 test('names say what is counted and in which unit, and every label is of a set that is bounded', async () => {
