@@ -7,7 +7,9 @@ export default fp(
     states.watchBackends(() => app.backends.views())
     states.watchDatabase(() => ({ isUp: app.database.state === 'ready', connections: app.database.connections }))
     states.watchIssuers(() =>
-      Array.from(app.tokens.keySets, ([name, { standing }]) => (standing === null ? [] : [{ name, ...standing }])).flat(),
+      Array.from(app.tokens.keySets, ([name, { standing }]) =>
+        standing === null ? [] : [{ name, ...standing }],
+      ).flat(),
     )
     if (app.redisHealth.state === 'absent') return
     states.watchRedis(() => ({ isUp: app.redisHealth.state === 'ready', pending: app.redisHealth.pending }))

@@ -1,0 +1,147 @@
+import { callers } from './callers.ts'
+import type { Dashboard } from './dashboard.ts'
+import { quantileOf, quantiles, rate } from './target.ts'
+
+const here = 'instance=~"$instance"'
+const byTier = `${here},tier=~"$tier"`
+
+export const limits: Dashboard = {
+  uid: 'weir-limits',
+  title: 'Limits and tiers',
+  description: 'Who is let in, who waits, who is refused and why.',
+  variables: ['instance', 'tier'],
+  panels: [
+    {
+      id: 1,
+      title: 'Limits are counted',
+      description: 'Together in Redis, or by each replica for itself because Redis does not answer.',
+      kind: 'stat',
+      unit: 'none',
+      width: 6,
+      steps: [{ from: 1, colour: 'red' }],
+      words: { 0: 'together', 1: 'alone' },
+      targets: [{ expr: `max(weir_limit_local_mode{${here}})` }],
+    },
+    {
+      id: 2,
+      title: 'Redis is suspected',
+      description: '1 while Redis is silent and whoever certainly fits does not wait for it.',
+      kind: 'stat',
+      unit: 'none',
+      width: 6,
+      steps: [{ from: 1, colour: 'yellow' }],
+      words: { 0: 'no', 1: 'yes' },
+      targets: [{ expr: `max(weir_limit_redis_suspected{${here}})` }],
+    },
+    {
+      id: 3,
+      title: 'Settlements that wait',
+      description: 'What Redis has still to be told of requests that have ended.',
+      kind: 'stat',
+      unit: 'short',
+      width: 6,
+      steps: [{ from: 1000, colour: 'red' }],
+      targets: [{ expr: `sum(weir_limit_backlog{${here}})` }],
+    },
+    {
+      id: 4,
+      title: 'Settlements given up',
+      description: 'Since the start of each replica: what they held stays held until it ends by itself.',
+      kind: 'stat',
+      unit: 'short',
+      width: 6,
+      steps: [{ from: 1, colour: 'red' }],
+      targets: [{ expr: `sum(weir_limit_backlog_dropped{${here}})` }],
+    },
+    {
+      id: 5,
+      title: 'Decisions',
+      description:
+        'Requests held against limits. unavailable: limits could not be kept, and the tier wants to be refused then.',
+      kind: 'timeseries',
+      unit: 'reqps',
+      width: 12,
+      isStacked: true,
+      targets: [rate(`weir_limit_reservations_total{${here}}`, 'outcome')],
+    },
+    {
+      id: 6,
+      title: 'Denials by limit and tier',
+      description: 'Which limit refuses whom. dropped: denials whose counts the database did not take in time.',
+      kind: 'timeseries',
+      unit: 'reqps',
+      width: 12,
+      isStacked: true,
+      targets: [
+        {
+          ...rate(`weir_limit_denials_total{${byTier}}`, 'limit', 'of', 'tier'),
+          legend: '{{tier}}: {{limit}} of {{of}}',
+        },
+        { ...rate(`weir_limit_denials_dropped_total{${here}}`), legend: 'dropped' },
+      ],
+    },
+    {
+      id: 7,
+      title: 'Round trip of a reservation',
+      description: 'To Redis and back. From 40 ms on Redis is suspected, and after 200 ms it is lost.',
+      kind: 'timeseries',
+      unit: 's',
+      width: 12,
+      steps: [{ from: 0.04, colour: 'red' }],
+      targets: quantiles(`weir_limit_script_duration_seconds_bucket{${here}}`),
+    },
+    {
+      id: 8,
+      title: 'Corrections',
+      description:
+        'Tokens that settlements gave back or added to what had been reserved. Much is given back where max_tokens is large.',
+      kind: 'timeseries',
+      unit: 'short',
+      width: 12,
+      targets: [rate(`weir_limit_correction_tokens_total{${here}}`, 'kind')],
+    },
+    {
+      id: 9,
+      title: 'Requests by tier',
+      description: 'All that have ended, however they did. none: nobody knew whose they were.',
+      kind: 'timeseries',
+      unit: 'reqps',
+      width: 8,
+      isStacked: true,
+      targets: [rate(`weir_requests_total{operation=~"chat|completions|embeddings",${byTier}}`, 'tier')],
+    },
+    {
+      id: 10,
+      title: 'Wait for a slot',
+      description: 'The 95th percentile by tier. Higher priorities go first, so that the lowest tier waits for all.',
+      kind: 'timeseries',
+      unit: 's',
+      width: 8,
+      targets: [quantileOf(`weir_queue_wait_seconds_bucket{${byTier}}`, 0.95, ['tier'])],
+    },
+    {
+      id: 11,
+      title: 'The queue',
+      description:
+        'Requests that wait now, and how many were before one that began to wait (95th percentile), by tier.',
+      kind: 'timeseries',
+      unit: 'short',
+      width: 8,
+      targets: [
+        { expr: `sum by (tier) (weir_queue_requests{${byTier}})`, legend: '{{tier}} waiting' },
+        quantileOf(`weir_queue_position_bucket{${byTier}}`, 0.95, ['tier']),
+      ],
+    },
+    {
+      id: 12,
+      title: 'No slot',
+      description: 'Requests that got none: queue-full, queue-timeout, or no-backend takes any.',
+      kind: 'timeseries',
+      unit: 'reqps',
+      width: 12,
+      isStacked: true,
+      targets: [rate(`weir_queue_refusals_total{${byTier}}`, 'tier', 'reason')],
+    },
+    ...callers,
+  ],
+}
