@@ -97,7 +97,7 @@ export const backends: Dashboard = {
     {
       id: 7,
       title: 'Tries by outcome',
-      description: 'ok, or the kind of fault. client-gone, client and context are the callers’ own.',
+      description: 'ok, or the kind of fault. client-gone, client and context are faults of callers.',
       kind: 'timeseries',
       unit: 'reqps',
       width: 12,

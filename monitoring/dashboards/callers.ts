@@ -38,7 +38,7 @@ export const callers: readonly Panel[] = [
   },
   {
     id: 17,
-    title: 'Age of issuers’ keys',
+    title: 'Age of the keys of issuers',
     description: 'They are fetched again while they are used, and hold for an hour while the issuer is away.',
     kind: 'timeseries',
     unit: 's',
