@@ -2,10 +2,10 @@ import { deepStrictEqual, ok } from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { program, root, type SourceFile, scripts, tests } from './source-file.ts'
+import { dashboards, program, root, type SourceFile, scripts, tests } from './source-file.ts'
 import type { Export } from './source-text.ts'
 
-const byPath = new Map([...program, ...scripts].map(file => [file.path, file]))
+const byPath = new Map([...program, ...scripts, ...dashboards].map(file => [file.path, file]))
 
 /** What npm runs and what the command starts; workers and children are found from those who start them. */
 function entries(): string[] {
@@ -36,7 +36,7 @@ function importersOf(path: string, name: string, files: readonly SourceFile[]): 
  * exports.
  */
 function isUsed(file: SourceFile, { name, isType }: Export): boolean {
-  if (importersOf(file.path, name, [...program, ...scripts]).length > 0) return true
+  if (importersOf(file.path, name, [...program, ...scripts, ...dashboards]).length > 0) return true
   const isUsedAtHome =
     (file.code.match(new RegExp(`(?<![\\w$])${RegExp.escape(name)}(?![\\w$])`, 'g')) ?? []).length > 1
   return isUsedAtHome && (isType || importersOf(file.path, name, tests).length > 0)
@@ -46,13 +46,13 @@ test('every file is reached from an entry point', () => {
   const reached = reachable()
   ok(reached.size > 50, 'imports are found')
   deepStrictEqual(
-    program.map(({ path }) => path).filter(path => !reached.has(path)),
+    [...program, ...dashboards].map(({ path }) => path).filter(path => !reached.has(path)),
     [],
   )
 })
 
 test('every export is used by the program', () => {
-  const unused = program.flatMap(file =>
+  const unused = [...program, ...dashboards].flatMap(file =>
     file.exports.filter(exported => !isUsed(file, exported)).map(({ name }) => `${file.path}: ${name}`),
   )
   deepStrictEqual(unused, [])

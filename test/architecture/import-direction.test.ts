@@ -1,6 +1,6 @@
 import { deepStrictEqual, ok } from 'node:assert/strict'
 import { test } from 'node:test'
-import { missingFiles, program, type SourceFile } from './source-file.ts'
+import { dashboards, missingFiles, program, type SourceFile } from './source-file.ts'
 
 type Layer = 'app' | 'routes' | 'plugins' | 'rim' | 'domain' | 'schemas' | 'errors'
 
@@ -92,6 +92,15 @@ test('src/schemas knows TypeBox and what compiles schemas, no framework, and Typ
 test('Fastify is known to the composition, plugins and routes only', () => {
   deepStrictEqual(
     wrongPackages([...inLayer('rim'), ...inLayer('errors')], name => /^(@fastify\/|fastify)/.test(name)),
+    [],
+  )
+})
+
+test('the dashboards know nothing of the program, nor it of them', () => {
+  ok(dashboards.length > 5)
+  const isTheirs = (path: string) => path.startsWith('monitoring/')
+  deepStrictEqual(
+    wrongImports([...program, ...dashboards], (from, to) => isTheirs(from) !== isTheirs(to)),
     [],
   )
 })

@@ -1,9 +1,9 @@
 import { deepStrictEqual } from 'node:assert/strict'
 import { globSync } from 'node:fs'
 import { test } from 'node:test'
-import { program, root, scripts, tests } from './source-file.ts'
+import { dashboards, program, root, scripts, tests } from './source-file.ts'
 
-const own = [...program, ...scripts]
+const own = [...program, ...scripts, ...dashboards]
 const maxLines = 250
 
 test('no folder is named after nothing in particular', () => {
@@ -19,7 +19,7 @@ test('no folder is named after nothing in particular', () => {
     'middlewares',
     'lib',
   ])
-  const folders = globSync('{src,plugins,routes,test,scripts}/**/', { cwd: root })
+  const folders = globSync('{src,plugins,routes,monitoring,test,scripts}/**/', { cwd: root })
   deepStrictEqual(
     folders.filter(path => path.split(/[\\/]/).some(name => vague.has(name))),
     [],

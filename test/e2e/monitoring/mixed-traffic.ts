@@ -61,9 +61,9 @@ function configuration(backends: readonly ScriptedBackend[], issuers: Record<str
       free: { targets: both },
       lonely: { targets: [{ backend: 'b2' }], fallback: 'tinychat', prices },
       dead: { targets: [{ backend: 'b2' }], prices },
-      compared: { targets: arms('b1'), experiment: { name: 'compared' }, prices },
+      compared: { targets: arms('b1'), experiment: { name: 'compared', stickBy: 'x-user' }, prices },
       // What its copies say nobody hears.
-      shadowed: { targets: arms('b3'), experiment: { name: 'shadowed', shadow: true }, prices },
+      shadowed: { targets: arms('b3'), experiment: { name: 'shadowed', stickBy: 'x-user', shadow: true }, prices },
     },
   })
 }
@@ -166,11 +166,14 @@ function startCallers(t: TestContext, { url }: GatewayProcess, keys: { readonly 
   return tally
 }
 
+let users = 0
+
 async function send(url: string, { path, body, key, leaves }: Call): Promise<number> {
   const leaving = new AbortController()
   const answer = await boundedFetch(`${url}/v1/${path}`, {
     method: 'POST',
-    headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+    // Another one each time, so that every arm has some.
+    headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json', 'x-user': String(users++) },
     body: JSON.stringify(body),
     signal: leaving.signal,
   })
