@@ -31,6 +31,7 @@ test('P08 after a failed fsync its segment is not trusted any more: what may be 
       .logs()
       .some(line => line['msg'] === 'ledger: segment distrusted' && JSON.stringify(line).includes('EIO')),
   )
+  assert.equal(await world.metric('weir_ledger_disk_failures_total'), 1)
   await eventually('there is another', () => existsSync(segmentPath(world.ledgerFolder, 2)))
   await embed(world, 10)
   assert.equal(disk.calls().filter(({ result }) => result === 'EIO').length, 1, 'it is not asked again')

@@ -1,10 +1,13 @@
 import { deepEqual, equal, ok } from 'node:assert/strict'
+import { totalmem } from 'node:os'
 import { test } from 'node:test'
 import { diesAfter, hangsUp, stallsAfter } from '../support/behaviours.ts'
 import { llamaServer } from '../support/engines.ts'
 import { eventually } from '../support/eventually.ts'
 import { startFleet, type TestFleet } from '../support/fleet.ts'
 import { ask, question, readStream, streamQuestion } from '../support/inference.ts'
+import { startJwksServer } from '../support/jwks-server.ts'
+import { jwkOf, makeKeyPair, signJwt } from '../support/jwt-maker.ts'
 import { makeKey } from '../support/keys.ts'
 import { readSeries, type Series } from '../support/series.ts'
 
@@ -115,4 +118,33 @@ test('backends and stores are looked at when the metrics are read', async t => {
   ok((series.sum('weir_database_connections') ?? 0) >= 1)
   equal(series.sum('weir_redis_up'), null)
   equal(series.sum('weir_build_info', { version: '0.0.0-test', node: process.versions.node }), 1)
+})
+
+test('issuers of JWTs are told by whether their keys could be fetched, once somebody has needed them', async t => {
+  const pair = makeKeyPair('ES256')
+  const server = await startJwksServer(t, [jwkOf(pair, 'one')])
+  const gone = await startJwksServer(t)
+  await gone.stop()
+  const issuerAt = (issuer: string, { url }: { url: string }) => ({ issuer, audience: ['weir'], jwksUrl: url })
+  const issuers = { corp: issuerAt('corp', server), other: issuerAt('other', gone), idle: issuerAt('idle', server) }
+  const fleet = await startFleet(t, [llamaServer()], { more: { auth: { issuers } } })
+  const exp = Math.ceil(Date.now() / 1000) + 600
+  for (const iss of ['corp', 'other']) {
+    const token = signJwt(pair, { iss, aud: 'weir', sub: 'somebody', exp }, { kid: 'one' })
+    await chat(fleet, { authorization: `Bearer ${token}` })
+  }
+  const series = await readSeries(fleet.gateway)
+  const of = (name: string) => ['corp', 'other', 'idle'].map(issuer => series.sum(name, { issuer }))
+  deepEqual(of('weir_issuer_up'), [1, 0, null])
+  const [age = null, ...others] = of('weir_issuer_keys_age_seconds')
+  ok(age !== null && age >= 0 && age < 60, `${age}`)
+  deepEqual(others, [null, null])
+})
+
+test('how much memory there is says what may be taken of it', async t => {
+  const series = await readSeries((await startFleet(t, [llamaServer()])).gateway)
+  const { heapUsed, rss } = process.memoryUsage()
+  ok((series.sum('weir_memory_limit_bytes', { of: 'heap' }) ?? 0) > heapUsed)
+  const limit = series.sum('weir_memory_limit_bytes', { of: 'process' }) ?? 0
+  ok(limit > rss && limit <= totalmem(), `${limit}`)
 })

@@ -99,6 +99,9 @@ test('a token holds to the last millisecond and no longer, and tolerance is for 
 test('K09: while the keys cannot be had the answer is 503, and only for who would need them', async t => {
   t.mock.timers.enable({ apis: ['Date'], now: 1_900_000_000_000 })
   const { app, server } = await buildWithKeys(t)
+  const standing = () => app.tokens.keySets.get('keys')?.standing
+  assert.deepEqual([...app.tokens.keySets.keys()], ['keys'], 'an issuer with a secret has none')
+  assert.equal(standing(), null, 'nobody has asked for them')
   server.use((_request, response) => response.writeHead(500).end())
   const token = signJwt(rsa, claims(), { kid: 'rsa' })
   await assert.rejects(app.tokens.verify(token), (error: unknown) => {
@@ -106,6 +109,7 @@ test('K09: while the keys cannot be had the answer is 503, and only for who woul
     assert.deepEqual([error.kind, error.statusCode, error.retryAfterMs], ['authUnavailable', 503, 2000])
     return true
   })
+  assert.deepEqual(standing(), { isUp: false, ageMs: null })
   assert.equal(await app.tokens.verify(signJwt(rsa, claims({ aud: 'x' }), { kid: 'rsa' })), null)
   assert.equal(await app.tokens.verify(signHs256('x', claims())), null)
   assert.ok(await app.tokens.verify(signHs256(secret, claims({ iss: hsIssuer }))))
@@ -118,6 +122,7 @@ test('K09: while the keys cannot be had the answer is 503, and only for who woul
 
   server.publish(jwkOf(ed, 'ed'))
   t.mock.timers.tick(30_000)
+  assert.deepEqual(standing(), { isUp: true, ageMs: 30_000 })
   assert.ok(await app.tokens.verify(signJwt(ed, claims(), { kid: 'ed' })))
   assert.equal(proof.isTrusted(), false, 'its key has been taken back')
   assert.equal(server.fetches, 3)
