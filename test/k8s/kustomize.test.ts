@@ -1,11 +1,12 @@
 import { deepStrictEqual, doesNotMatch, match, ok, strictEqual } from 'node:assert/strict'
-import { globSync } from 'node:fs'
+import { globSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
-import { manifest as project } from '../architecture/lockfile.ts'
 import { root } from '../architecture/source-file.ts'
 import { builds } from './kustomize.ts'
 import { containersOf, named } from './manifest.ts'
 
+const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
 const weir = 'ghcr.io/weir-gateway/weir'
 /** Those that somebody applies. */
 const applied = Object.entries(builds).filter(([folder]) => folder !== 'k8s/base')
@@ -39,7 +40,7 @@ for (const [folder, { manifests }] of applied) {
   test(`${folder}: Weir is of the version in package.json`, () => {
     const images = containersOf(manifests).map(({ image }) => image)
     const own = images.filter(image => image.startsWith(`${weir}:`))
-    deepStrictEqual(own, [`${weir}:${project.version}`])
+    deepStrictEqual(own, [`${weir}:${version}`])
   })
 
   test(`${folder}: everything is in one namespace`, () => {
