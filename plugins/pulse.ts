@@ -19,7 +19,7 @@ export interface PulseOptions {
 
 const beatMs = 100
 /** Whoever came while nothing was answered for so long has waited as long, and another replica may not be blocked. */
-const shedAfterMs = 2000
+const shedAfterMs = 4000
 const shedRetryMs = 1000
 const sheddable: ReadonlySet<unknown> = new Set(['chat', 'completions', 'embeddings'])
 
