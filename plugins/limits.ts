@@ -78,7 +78,7 @@ export default fp<LimitsOptions>(
   async (app, { config, readiness }) => {
     const meters = app.meters.limits
     const limiter = await startLimiter({ ...config.stores, log: app.log, meters })
-    readiness.needs(() => app.redisHealth.state !== 'down' || !refusesAll(app.configuration.current))
+    readiness.needs(() => !limiter.isLocal || !refusesAll(app.configuration.current))
     const tierSizes = app.configuration.derive(({ tiers }) => tierLimitSizes(tiers))
     const recounts = new Recounts()
     app.decorate('limiter', limiter)
@@ -115,7 +115,7 @@ export default fp<LimitsOptions>(
     })
     app.addHook('onClose', () => limiter.close())
   },
-  { name: 'limits', fastify: '5.x', dependencies: ['configuration', 'metrics', 'redis', 'auth', 'denials'] },
+  { name: 'limits', fastify: '5.x', dependencies: ['configuration', 'metrics', 'auth', 'denials'] },
 )
 
 /** Whether without Redis nobody is let in. */

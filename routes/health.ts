@@ -51,11 +51,12 @@ export default async function health(app: FastifyInstance, { readiness }: Health
 }
 
 /** Whether something is missing that callers may notice, though the process does its work. */
-function isDegraded({ database, redisHealth, engine, backends }: FastifyInstance): boolean {
+function isDegraded({ database, redisHealth, limiter, engine, backends }: FastifyInstance): boolean {
   const engineState = engine?.process.available().kind
   return (
     database.state !== 'ready' ||
     redisHealth.state === 'down' ||
+    limiter.isLocal ||
     engineState === 'failed' ||
     engineState === 'unavailable' ||
     Object.values(backends.states()).some(state => state.kind === 'down')

@@ -46,6 +46,8 @@ export interface Limiter {
    * over, or has one by another tier, has used it as well.
    */
   readonly uncounted: UncountedRequests
+  /** Whether this replica counts for itself alone, because Redis does not answer it. */
+  readonly isLocal: boolean
   /** Never rejects. */
   reserve(request: Request): Decision | Promise<Decision>
   look(set: LimitSet): Promise<Look>

@@ -22,6 +22,8 @@ export class LoneLimiter implements Limiter {
     this.#store.charge(null, uncounted, uncountedAmounts(uncounted, used, { startedUs, nowUs: nowUs() }))
   })
   readonly #renewals = new Renewals<OpenHold>(holds => this.#store.renew(holds.map(({ reservation }) => reservation)))
+  /** There is nobody to count together with. */
+  readonly isLocal: boolean = false
   readonly #seeding: Seeding
 
   constructor({ onTrouble }: { readonly onTrouble: (reason: string) => void }) {

@@ -137,7 +137,6 @@ export class SharedLimiter implements Limiter {
     this.#timer.unref()
   }
 
-  /** Whether this replica counts for itself. */
   get isLocal(): boolean {
     return this.#breaker.isOpen
   }

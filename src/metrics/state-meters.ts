@@ -117,7 +117,7 @@ function watchDatabase({ Gauge }: MetricsClient, look: () => DatabaseState): voi
 function watchRedis({ Gauge }: MetricsClient, look: () => RedisState): void {
   new Gauge({
     name: 'weir_redis_up',
-    help: '1 while Redis answers.',
+    help: '1 while there is a connection to Redis; whether it answers is told by weir_limit_local_mode.',
     collect() {
       this.set(look().isUp ? 1 : 0)
     },

@@ -47,6 +47,10 @@ test('without Redis it gets traffic, unless each of its tiers would rather have 
     return probe()
   }
   await untilHealth(closed, '200 ok')
+  redis.freeze()
+  await untilHealth(closed, '503 degraded')
+  redis.thaw()
+  await untilHealth(closed, '200 ok')
   await redis.kill()
   deepEqual(await untilHealth(closed, '503 degraded'), { ...refusing, health: '200 degraded' })
   await eventually('the other one says so too', async () => (await open()).health === '200 degraded')
