@@ -20,6 +20,7 @@ import jwt from '../plugins/jwt.ts'
 import ledger from '../plugins/ledger.ts'
 import limitHeaders from '../plugins/limit-headers.ts'
 import limits from '../plugins/limits.ts'
+import logLevel from '../plugins/log-level.ts'
 import metrics from '../plugins/metrics.ts'
 import openapi from '../plugins/openapi.ts'
 import permissions from '../plugins/permissions.ts'
@@ -67,6 +68,7 @@ export async function buildApp({ loaded, read, log, readiness, version }: AppOpt
     clientErrorHandler: answerClientError,
   })
   await app.register(configuration, { loaded, read })
+  await app.register(logLevel)
   await app.register(drain)
   await app.register(errors)
   await app.register(routeScopes)

@@ -9,6 +9,7 @@ import { ensureDataDir } from './config/data-dir.ts'
 import { asksForHelp, helpText } from './config/flags.ts'
 import { type LoadedConfig, loadConfig } from './config.ts'
 import { isLoopback } from './domain/loopback.ts'
+import { buildLog } from './log/build-log.ts'
 import type { Readiness } from './readiness.ts'
 import { describeStartError } from './start-error.ts'
 import { stopWell } from './stop.ts'
@@ -47,13 +48,14 @@ async function start(loaded: LoadedConfig): Promise<void> {
   const destination = pino.destination({ dest: 1, minLength: 4096, sync: false })
   // Buffered, but a line is never older than a moment when somebody looks.
   setInterval(() => destination.flush(), 200).unref()
-  const log = pino({ level: config.log.level }, destination)
+  const log = buildLog({ level: config.log.level, destination })
   for (const warning of warnings) log.warn({ warning }, 'configuration')
 
   let app: FastifyInstance | null = null
   stopWell({ log, readiness, graceMs: config.server.graceMs, app: () => app })
   // On Windows it says that the console is closed, which is an end (src/stop.ts).
   if (process.platform !== 'win32') process.on('SIGHUP', signal => void app?.configuration.reload(signal))
+  if (process.platform !== 'win32') process.on('SIGUSR2', () => app?.logLevel.turnDebug('signal'))
   app = await buildApp({ loaded, read: () => loadConfig({ argv }), log, readiness, version })
   const { sql, database, peppers } = app
   const peppersChecked = afterFirstContact(database, () => checkPeppers(sql, peppers))

@@ -175,6 +175,13 @@ const LogSchema = Type.Object(
         description: 'The least that is logged.',
       }),
     ),
+    sampleSuccesses: Type.Number({
+      minimum: 0,
+      maximum: 1,
+      default: 1,
+      description: 'The share of requests that went well whose line is logged; all others always are.',
+      examples: [0.01],
+    }),
   },
   { ...closed, description: 'Its log.' },
 )
