@@ -28,6 +28,7 @@ import postgres from '../plugins/postgres.ts'
 import redis from '../plugins/redis.ts'
 import routeScopes from '../plugins/route-scopes.ts'
 import stateMetrics from '../plugins/state-metrics.ts'
+import traces from '../plugins/traces.ts'
 import usage from '../plugins/usage.ts'
 import webhooks from '../plugins/webhooks.ts'
 import adminRoutes from '../routes/admin/index.ts'
@@ -75,6 +76,7 @@ export async function buildApp({ loaded, read, log, readiness, version }: AppOpt
   await app.register(openapi, { version })
   await app.register(metrics, { version })
   await app.register(configReload, { watchFile: server.watchConfig })
+  await app.register(traces, { settings: loaded.traces, version })
   await app.register(usage)
   await app.register(cors, { origins: server.corsOrigins })
   // A page may read its refusals; a preflight is answered before it, which costs no more than to refuse it.

@@ -1,0 +1,239 @@
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import { hangsUp, stallsAfter } from '../support/behaviours.ts'
+import { llamaServer } from '../support/engines.ts'
+import { eventually } from '../support/eventually.ts'
+import type { Behaviour } from '../support/exchange.ts'
+import { startFleet, type TestFleet } from '../support/fleet.ts'
+import { adminKey } from '../support/gateway.ts'
+import { ask, hello, readStream } from '../support/inference.ts'
+import { makeKey } from '../support/keys.ts'
+import { type OtlpReceiver, type ReceivedSpan, startOtlpReceiver } from '../support/otlp-receiver.ts'
+
+interface World extends TestFleet {
+  readonly collector: OtlpReceiver
+  send(body: object, headers?: Record<string, string>): Promise<{ status: number; text: string }>
+}
+
+async function start(t: TestContext, behaviours: readonly Behaviour[], env: Record<string, string> = {}) {
+  const collector = await startOtlpReceiver(t)
+  const fleet = await startFleet(t, behaviours, {
+    env: { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, OTEL_BSP_SCHEDULE_DELAY: '20', ...env },
+    more: { tiers: { narrow: { limits: { requestsPerMinute: 1 } } } },
+  })
+  const send = async (body: object, headers: Record<string, string> = {}) => {
+    const response = await fleet.gateway.fetch(`${fleet.gateway.url}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${adminKey}`, ...headers },
+      body: JSON.stringify(body),
+    })
+    return { status: response.status, text: await response.text() }
+  }
+  return { ...fleet, collector, send } satisfies World
+}
+
+const question = { model: 'tinychat', messages: hello }
+const parent = { traceId: '0af7651916cd43dd8448eb211c80319c', spanId: 'b7ad6b7169203331' }
+const traceparent = `00-${parent.traceId}-${parent.spanId}-01`
+
+const named = (spans: readonly ReceivedSpan[], name: string) => spans.filter(span => span.name === name)
+const only = (spans: readonly ReceivedSpan[], name: string): ReceivedSpan => {
+  const [span, ...others] = named(spans, name)
+  assert.ok(span, `no span '${name}' among ${spans.map(each => each.name).join(', ')}`)
+  assert.equal(others.length, 0, name)
+  return span
+}
+const serverOf = (spans: readonly ReceivedSpan[]) => only(spans, 'POST /v1/chat/completions')
+
+/** Every child lies within its parent, but for the settlement, which follows the answer. */
+function assertTree(spans: readonly ReceivedSpan[]): void {
+  const root = serverOf(spans)
+  for (const span of spans) {
+    assert.ok(span.startNs <= span.endNs, span.name)
+    if (span === root) continue
+    const above = spans.find(({ spanId }) => spanId === span.parentSpanId)
+    assert.ok(above, `${span.name} hangs on a span of its trace`)
+    assert.equal(above.name, span.name === 'first token' ? 'chat tinychat' : root.name)
+    assert.ok(span.startNs >= above.startNs, `${span.name} begins before ${above.name}`)
+    if (span.name === 'settle') assert.ok(span.startNs >= root.startNs)
+    else assert.ok(span.endNs <= above.endNs, `${span.name} ends after ${above.name}`)
+  }
+}
+
+const spansWhen = async (what: string, find: () => readonly ReceivedSpan[] | undefined) =>
+  (await eventually(what, find)) ?? []
+
+function traceLine({ gateway }: World, traceId: string) {
+  return eventually('its line', () => gateway.logLines.find(line => line['traceId'] === traceId))
+}
+
+test('a chat is a tree of spans within the trace of its caller, and its backend is told of the attempt', async t => {
+  const world = await start(t, [llamaServer()])
+  assert.equal((await world.send(question, { traceparent, tracestate: 'rojo=00f067aa0ba902b7' })).status, 200)
+  const spans = await world.collector.whenTraced(6, parent.traceId)
+  assert.deepEqual(spans.map(({ name }) => name).toSorted(), [
+    'POST /v1/chat/completions',
+    'authenticate',
+    'chat tinychat',
+    'first token',
+    'reserve',
+    'settle',
+  ])
+  assertTree(spans)
+  const root = serverOf(spans)
+  assert.deepEqual([root.parentSpanId, root.kind, root.status], [parent.spanId, 2, 0])
+  const attempt = only(spans, 'chat tinychat')
+  assert.deepEqual([attempt.kind, attempt.attributes['weir.outcome']], [3, 'ok'])
+  const [sent] = world.inferences()
+  assert.equal(sent?.request.header('traceparent'), `00-${parent.traceId}-${attempt.spanId}-01`)
+  assert.equal(sent?.request.header('tracestate'), 'rojo=00f067aa0ba902b7')
+  const line = await traceLine(world, parent.traceId)
+  assert.equal(line?.['reqId'], root.attributes['weir.request_id'])
+  const { attributes } = root
+  assert.equal(attributes['http.request.method'], 'POST')
+  assert.equal(attributes['http.route'], '/v1/chat/completions')
+  assert.equal(attributes['http.response.status_code'], 200)
+  assert.equal(attributes['gen_ai.operation.name'], 'chat')
+  assert.equal(attributes['gen_ai.request.model'], 'tinychat')
+  assert.equal(attributes['gen_ai.provider.name'], 'llama-server')
+  assert.equal(attributes['gen_ai.usage.input_tokens'], line?.['inputTokens'])
+  assert.equal(attributes['gen_ai.usage.output_tokens'], line?.['outputTokens'])
+  assert.equal(attributes['weir.outcome'], 'ok')
+  assert.equal(root.resource['service.name'], 'weir')
+})
+
+test('of a stream as well, and of one whose caller leaves it is told that, and no error', async t => {
+  const world = await start(t, [llamaServer()])
+  const whole = await ask(t, world.gateway)
+  await readStream(whole)
+  const spans = await world.collector.whenTraced(6)
+  assertTree(spans)
+  assert.equal(serverOf(spans).attributes['weir.stream'], true)
+
+  for (const backend of world.backends) backend.use(stallsAfter(3))
+  const client = await ask(t, world.gateway)
+  await client.head()
+  client.destroy()
+  const left = await spansWhen('the trace of the one who left', () => {
+    const others = world.collector.spans.filter(({ traceId }) => traceId !== spans[0]?.traceId)
+    return others.length >= 6 && named(others, 'POST /v1/chat/completions').length > 0 ? others : undefined
+  })
+  assertTree(left)
+  assert.deepEqual([serverOf(left).status, serverOf(left).attributes['weir.outcome']], [0, 'client_cancel'])
+  assert.deepEqual([only(left, 'chat tinychat').attributes['weir.outcome']], ['client-gone'])
+})
+
+test('a failover is two attempts of one trace, each with the context of its own', async t => {
+  const world = await start(t, [hangsUp('reset'), hangsUp('reset')])
+  // Whichever is asked first fails.
+  world.backends[1]?.use(llamaServer())
+  world.backends[0]?.use(async exchange => {
+    if (exchange.request.method === 'POST') return await hangsUp('reset')(exchange)
+    return await llamaServer()(exchange)
+  })
+  for (let sent = 0; sent < 6; sent += 1) assert.equal((await world.send(question)).status, 200)
+  const found = await spansWhen('a failover', () => {
+    const failed = world.collector.spans.find(({ attributes }) => attributes['weir.outcome'] === 'reset')
+    const spans = world.collector.spans.filter(({ traceId }) => traceId === failed?.traceId)
+    return spans.length >= 7 ? spans : undefined
+  })
+  assertTree(found)
+  const attempts = named(found, 'chat tinychat')
+  assert.deepEqual(
+    attempts.map(({ attributes, status }) => [attributes['weir.backend'], attributes['error.type'], status]).toSorted(),
+    [
+      ['b0', 'reset', 2],
+      ['b1', undefined, 0],
+    ],
+  )
+  assert.equal(serverOf(found).attributes['weir.attempts'], 2)
+  const told = world.inferences().map(({ request }) => request.header('traceparent'))
+  for (const { traceId, spanId } of attempts) assert.ok(told.includes(`00-${traceId}-${spanId}-01`))
+})
+
+test('a refusal is no error of ours: 401 and 429 are told by their outcome', async t => {
+  const world = await start(t, [llamaServer()])
+  assert.equal((await world.send(question, { authorization: 'Bearer nobody' })).status, 401)
+  const key = await makeKey(world.gateway.app, { account: 'narrow', tier: 'narrow' })
+  assert.equal((await world.send(question, { authorization: `Bearer ${key}` })).status, 200)
+  assert.equal((await world.send(question, { authorization: `Bearer ${key}` })).status, 429)
+  const roots = await spansWhen('three traces', () => {
+    const servers = world.collector.spans.filter(({ kind }) => kind === 2)
+    return servers.length === 3 ? servers : undefined
+  })
+  const refused = roots.filter(({ attributes }) => attributes['http.response.status_code'] !== 200)
+  assert.deepEqual(refused.map(({ attributes, status }) => [attributes['weir.outcome'], status]).toSorted(), [
+    ['invalid_api_key', 0],
+    ['request_limit_exceeded', 0],
+  ])
+  const stepOf = (name: string) =>
+    world.collector.spans.filter(span => span.name === name).flatMap(span => span.attributes['weir.outcome'] ?? [])
+  assert.deepEqual(stepOf('authenticate'), ['invalid_api_key'])
+  assert.deepEqual(stepOf('reserve'), ['request_limit_exceeded'])
+})
+
+test('a traceparent that is not well formed begins a trace of its own', async t => {
+  const world = await start(t, [llamaServer()])
+  const wrong = [
+    '00-00000000000000000000000000000000-b7ad6b7169203331-01',
+    `00-${parent.traceId}-0000000000000000-01`,
+    `ff-${parent.traceId}-${parent.spanId}-01`,
+    `00-${parent.traceId.toUpperCase()}-${parent.spanId}-01`,
+    `00-${parent.traceId}-${parent.spanId}-01-more`,
+    'nonsense',
+  ]
+  for (const header of wrong) await world.send(question, { traceparent: header })
+  const roots = await spansWhen('all traces', () => {
+    const servers = world.collector.spans.filter(({ kind }) => kind === 2)
+    return servers.length === wrong.length ? servers : undefined
+  })
+  for (const { traceId, parentSpanId } of roots) {
+    assert.notEqual(traceId, parent.traceId)
+    assert.ok(parentSpanId === undefined || parentSpanId === '')
+  }
+})
+
+test('what is not sampled is not sent, but keeps its trace: in the log, and for its backend', async t => {
+  const world = await start(t, [llamaServer()])
+  const unsampled = `00-${parent.traceId}-${parent.spanId}-00`
+  await world.send(question, { traceparent: unsampled })
+  await world.send(question)
+  await world.collector.whenTraced(6)
+  assert.ok(world.collector.spans.every(({ traceId }) => traceId !== parent.traceId))
+  await traceLine(world, parent.traceId)
+  const [sent] = world.inferences()
+  assert.match(sent?.request.header('traceparent') ?? '', new RegExp(`^00-${parent.traceId}-[0-9a-f]{16}-00$`))
+})
+
+test('with the collector away requests are served as ever; what cannot be sent is counted and said once', async t => {
+  const world = await start(t, [llamaServer()], { OTEL_BSP_MAX_QUEUE_SIZE: '8', OTEL_BSP_MAX_EXPORT_BATCH_SIZE: '8' })
+  world.collector.status = 400
+  for (let sent = 0; sent < 4; sent += 1) assert.equal((await world.send(question)).status, 200)
+  const dropped = async (reason: string) => {
+    const { text } = await world.gateway.app.meters.expose()
+    return Number(new RegExp(`weir_trace_spans_dropped_total\\{reason="${reason}"\\} (\\d+)`).exec(text)?.[1] ?? 0)
+  }
+  await eventually('dropped spans are counted', async () => (await dropped('not_taken')) > 0)
+  const said = () => world.gateway.logLines.filter(({ msg }) => String(msg).startsWith('traces: '))
+  assert.equal(said().length, 1)
+  // From now on it hangs: the queue fills up behind what is being sent.
+  world.collector.status = null
+  for (let sent = 0; sent < 8; sent += 1) assert.equal((await world.send(question)).status, 200)
+  await eventually('the queue is full', async () => (await dropped('queue_full')) > 0)
+  const sinceMs = performance.now()
+  await world.gateway.app.close()
+  assert.ok(performance.now() - sinceMs < 15_000, 'the stop does not wait for the collector')
+})
+
+test('without tracing the caller’s trace is in the log, and its headers go nowhere', async t => {
+  const fleet = await startFleet(t, [llamaServer()])
+  const response = await fleet.gateway.fetch(`${fleet.gateway.url}/v1/chat/completions`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', authorization: `Bearer ${adminKey}`, traceparent },
+    body: JSON.stringify(question),
+  })
+  assert.equal(response.status, 200)
+  await response.text()
+  await eventually('its line', () => fleet.gateway.logLines.find(line => line['traceId'] === parent.traceId))
+  assert.equal(fleet.inferences()[0]?.request.header('traceparent'), undefined)
+})
