@@ -2,14 +2,14 @@
 import { readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
-import { pino } from 'pino'
 import { buildApp } from './app.ts'
 import { printBanner, printFirstKey } from './banner.ts'
 import { ensureDataDir } from './config/data-dir.ts'
 import { asksForHelp, helpText } from './config/flags.ts'
-import { type LoadedConfig, loadConfig } from './config.ts'
+import { environment, type LoadedConfig, loadConfig } from './config.ts'
 import { isLoopback } from './domain/loopback.ts'
 import { buildLog } from './log/build-log.ts'
+import { openDestination } from './log/open-destination.ts'
 import type { Readiness } from './readiness.ts'
 import { describeStartError } from './start-error.ts'
 import { stopWell } from './stop.ts'
@@ -45,10 +45,8 @@ async function run(): Promise<void> {
 async function start(loaded: LoadedConfig): Promise<void> {
   const { config, warnings, origins } = loaded
   ensureDataDir(config.stores.dataDir, origins['stores.dataDir'])
-  const destination = pino.destination({ dest: 1, minLength: 4096, sync: false })
-  // Buffered, but a line is never older than a moment when somebody looks.
-  setInterval(() => destination.flush(), 200).unref()
-  const log = buildLog({ level: config.log.level, destination })
+  const destination = await openDestination(environment['NODE_ENV'] === 'production')
+  const log = buildLog({ level: config.log.level, destination: destination.stream })
   for (const warning of warnings) log.warn({ warning }, 'configuration')
 
   let app: FastifyInstance | null = null

@@ -22,7 +22,7 @@ function startAtTerminal(t: TestContext, env: Record<string, string>) {
   const terminal = spawn('script', ['-qec', command, '/dev/null'], {
     cwd: folder,
     stdio: ['pipe', 'pipe', 'inherit'],
-    env: { PATH: process.env['PATH'], HOME: folder, HOST: '127.0.0.1', PORT: '0', ...env },
+    env: { PATH: process.env['PATH'], HOME: folder, HOST: '127.0.0.1', PORT: '0', NODE_ENV: 'production', ...env },
   })
   const closed = new Promise<number | null>(resolve => terminal.once('close', resolve))
   onEnd(t, async () => {
