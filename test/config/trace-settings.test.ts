@@ -58,7 +58,7 @@ test('what cannot be obeyed is warned of by its variable, without its value, and
   for (const [env, name] of wrong) {
     const { warnings } = readTraceSettings(env)
     assert.equal(warnings.length, 1, name)
-    assert.ok(warnings[0]?.startsWith(`environment ${name}: `), warnings[0])
+    assert.match(String(warnings[0]), new RegExp(`^environment ${name}: `))
     assert.ok(!warnings[0]?.includes('secret'))
   }
 })
