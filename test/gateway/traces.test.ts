@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { type TestContext, test } from 'node:test'
 import { hangsUp, stallsAfter } from '../support/behaviours.ts'
 import { llamaServer } from '../support/engines.ts'
@@ -234,4 +235,22 @@ test('without tracing the caller’s trace is in the log, and its headers go now
   await response.text()
   await eventually('its line', () => fleet.gateway.logLines.find(line => line['traceId'] === parent.traceId))
   assert.equal(fleet.inferences()[0]?.request.header('traceparent'), undefined)
+})
+
+test('docs/LOGS.md names every attribute of spans', async t => {
+  const world = await start(t, [llamaServer()])
+  await world.send(question)
+  await world.send(question, { authorization: 'Bearer nobody' })
+  world.backends[0]?.use(llamaServer({ chat: hangsUp('reset') }))
+  await world.send(question)
+  const seen = await spansWhen('three traces', () => {
+    const { spans } = world.collector
+    return spans.filter(({ kind }) => kind === 2).length === 3 ? spans : undefined
+  })
+  const page = readFileSync(new URL('../../docs/LOGS.md', import.meta.url), 'utf8')
+  const documented = new Set(
+    Array.from(page.matchAll(/`((?:http|url|gen_ai|server|error|weir)\.[\w.]+)`/g), ([, name]) => name),
+  )
+  const names = new Set(seen.flatMap(({ attributes }) => Object.keys(attributes)))
+  assert.deepEqual(names.symmetricDifference(documented), new Set())
 })
