@@ -1,75 +1,29 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
-import { type TestContext, test } from 'node:test'
-import { hangsUp, stallsAfter } from '../support/behaviours.ts'
+import { test } from 'node:test'
+import { hangsUp, pausesAfter, stallsAfter } from '../support/behaviours.ts'
 import { llamaServer } from '../support/engines.ts'
 import { eventually } from '../support/eventually.ts'
 import type { Behaviour } from '../support/exchange.ts'
-import { startFleet, type TestFleet } from '../support/fleet.ts'
+import { startFleet } from '../support/fleet.ts'
 import { adminKey } from '../support/gateway.ts'
-import { ask, hello, readStream } from '../support/inference.ts'
+import { ask, readStream } from '../support/inference.ts'
 import { makeKey } from '../support/keys.ts'
-import { type OtlpReceiver, type ReceivedSpan, startOtlpReceiver } from '../support/otlp-receiver.ts'
-
-interface World extends TestFleet {
-  readonly collector: OtlpReceiver
-  send(body: object, headers?: Record<string, string>): Promise<{ status: number; text: string }>
-}
-
-async function start(t: TestContext, behaviours: readonly Behaviour[], env: Record<string, string> = {}) {
-  const collector = await startOtlpReceiver(t)
-  const fleet = await startFleet(t, behaviours, {
-    env: { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, OTEL_BSP_SCHEDULE_DELAY: '20', ...env },
-    more: { tiers: { narrow: { limits: { requestsPerMinute: 1 } } } },
-  })
-  const send = async (body: object, headers: Record<string, string> = {}) => {
-    const response = await fleet.gateway.fetch(`${fleet.gateway.url}/v1/chat/completions`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', authorization: `Bearer ${adminKey}`, ...headers },
-      body: JSON.stringify(body),
-    })
-    return { status: response.status, text: await response.text() }
-  }
-  return { ...fleet, collector, send } satisfies World
-}
-
-const question = { model: 'tinychat', messages: hello }
-const parent = { traceId: '0af7651916cd43dd8448eb211c80319c', spanId: 'b7ad6b7169203331' }
-const traceparent = `00-${parent.traceId}-${parent.spanId}-01`
-
-const named = (spans: readonly ReceivedSpan[], name: string) => spans.filter(span => span.name === name)
-const only = (spans: readonly ReceivedSpan[], name: string): ReceivedSpan => {
-  const [span, ...others] = named(spans, name)
-  assert.ok(span, `no span '${name}' among ${spans.map(each => each.name).join(', ')}`)
-  assert.equal(others.length, 0, name)
-  return span
-}
-const serverOf = (spans: readonly ReceivedSpan[]) => only(spans, 'POST /v1/chat/completions')
-
-/** Every child lies within its parent, but for the settlement, which follows the answer. */
-function assertTree(spans: readonly ReceivedSpan[]): void {
-  const root = serverOf(spans)
-  for (const span of spans) {
-    assert.ok(span.startNs <= span.endNs, span.name)
-    if (span === root) continue
-    const above = spans.find(({ spanId }) => spanId === span.parentSpanId)
-    assert.ok(above, `${span.name} hangs on a span of its trace`)
-    assert.equal(above.name, span.name === 'first token' ? 'chat tinychat' : root.name)
-    assert.ok(span.startNs >= above.startNs, `${span.name} begins before ${above.name}`)
-    if (span.name === 'settle') assert.ok(span.startNs >= root.startNs)
-    else assert.ok(span.endNs <= above.endNs, `${span.name} ends after ${above.name}`)
-  }
-}
-
-const spansWhen = async (what: string, find: () => readonly ReceivedSpan[] | undefined) =>
-  (await eventually(what, find)) ?? []
-
-function traceLine({ gateway }: World, traceId: string) {
-  return eventually('its line', () => gateway.logLines.find(line => line['traceId'] === traceId))
-}
+import {
+  assertTree,
+  named,
+  only,
+  parent,
+  question,
+  serverOf,
+  spansWhen,
+  startTraced,
+  traceLine,
+  traceparent,
+} from '../support/traced.ts'
 
 test('a chat is a tree of spans within the trace of its caller, and its backend is told of the attempt', async t => {
-  const world = await start(t, [llamaServer()])
+  const world = await startTraced(t, [llamaServer()])
   assert.equal((await world.send(question, { traceparent, tracestate: 'rojo=00f067aa0ba902b7' })).status, 200)
   const spans = await world.collector.whenTraced(6, parent.traceId)
   assert.deepEqual(spans.map(({ name }) => name).toSorted(), [
@@ -104,7 +58,7 @@ test('a chat is a tree of spans within the trace of its caller, and its backend 
 })
 
 test('of a stream as well, and of one whose caller leaves it is told that, and no error', async t => {
-  const world = await start(t, [llamaServer()])
+  const world = await startTraced(t, [llamaServer()])
   const whole = await ask(t, world.gateway)
   await readStream(whole)
   const spans = await world.collector.whenTraced(6)
@@ -128,7 +82,7 @@ test('a failover is two attempts of one trace, each with the context of its own'
   const probed = llamaServer()
   const hanging = hangsUp('reset')
   const failing: Behaviour = exchange => (exchange.request.method === 'POST' ? hanging(exchange) : probed(exchange))
-  const world = await start(t, [failing, llamaServer()])
+  const world = await startTraced(t, [failing, llamaServer()])
   // Until the first one meets the backend that fails: it may try again.
   while (world.inferences(0).length === 0) assert.equal((await world.send(question)).status, 200)
   const found = await spansWhen('a failover', () => {
@@ -150,8 +104,26 @@ test('a failover is two attempts of one trace, each with the context of its own'
   for (const { traceId, spanId } of attempts) assert.ok(told.includes(`00-${traceId}-${spanId}-01`))
 })
 
+test('a wait for a slot is a span of its own', async t => {
+  const { promise: released, resolve: release } = Promise.withResolvers<void>()
+  const world = await startTraced(t, [llamaServer({ chat: pausesAfter(1, released) })], {}, { slots: 1 })
+  const [first, second] = [world.send(question), world.send(question)]
+  await world.backends[0]?.nextRequest('/v1/chat/completions')
+  await eventually('one waits', () => world.gateway.app.backends.views()[0]?.waiting === 1)
+  release()
+  assert.deepEqual([(await first).status, (await second).status], [200, 200])
+  const waited = await spansWhen('the trace of the one that waited', () => {
+    const { spans } = world.collector
+    const traceId = spans.find(({ name }) => name === 'queue')?.traceId
+    const found = spans.filter(span => span.traceId === traceId)
+    return found.length === 7 ? found : undefined
+  })
+  assertTree(waited)
+  assert.ok(only(waited, 'queue').endNs <= only(waited, 'chat tinychat').startNs)
+})
+
 test('a refusal is no error of ours: 401 and 429 are told by their outcome', async t => {
-  const world = await start(t, [llamaServer()])
+  const world = await startTraced(t, [llamaServer()])
   assert.equal((await world.send(question, { authorization: 'Bearer nobody' })).status, 401)
   const key = await makeKey(world.gateway.app, { account: 'narrow', tier: 'narrow' })
   assert.equal((await world.send(question, { authorization: `Bearer ${key}` })).status, 200)
@@ -172,7 +144,7 @@ test('a refusal is no error of ours: 401 and 429 are told by their outcome', asy
 })
 
 test('a traceparent that is not well formed begins a trace of its own', async t => {
-  const world = await start(t, [llamaServer()])
+  const world = await startTraced(t, [llamaServer()])
   const wrong = [
     '00-00000000000000000000000000000000-b7ad6b7169203331-01',
     `00-${parent.traceId}-0000000000000000-01`,
@@ -193,7 +165,7 @@ test('a traceparent that is not well formed begins a trace of its own', async t 
 })
 
 test('what is not sampled is not sent, but keeps its trace: in the log, and for its backend', async t => {
-  const world = await start(t, [llamaServer()])
+  const world = await startTraced(t, [llamaServer()])
   const unsampled = `00-${parent.traceId}-${parent.spanId}-00`
   await world.send(question, { traceparent: unsampled })
   await world.send(question)
@@ -205,7 +177,10 @@ test('what is not sampled is not sent, but keeps its trace: in the log, and for 
 })
 
 test('with the collector away requests are served as ever; what cannot be sent is counted and said once', async t => {
-  const world = await start(t, [llamaServer()], { OTEL_BSP_MAX_QUEUE_SIZE: '8', OTEL_BSP_MAX_EXPORT_BATCH_SIZE: '8' })
+  const world = await startTraced(t, [llamaServer()], {
+    OTEL_BSP_MAX_QUEUE_SIZE: '8',
+    OTEL_BSP_MAX_EXPORT_BATCH_SIZE: '8',
+  })
   world.collector.status = 400
   for (let sent = 0; sent < 4; sent += 1) assert.equal((await world.send(question)).status, 200)
   const dropped = async (reason: string) => {
@@ -238,7 +213,7 @@ test('without tracing the caller’s trace is in the log, and its headers go now
 })
 
 test('docs/LOGS.md names every attribute of spans', async t => {
-  const world = await start(t, [llamaServer()])
+  const world = await startTraced(t, [llamaServer()])
   await world.send(question)
   await world.send(question, { authorization: 'Bearer nobody' })
   world.backends[0]?.use(llamaServer({ chat: hangsUp('reset') }))

@@ -6,6 +6,7 @@ import { type Static, Type } from '../typebox.ts'
 import { BackendSchema } from './backends.ts'
 import { IssuerSchema } from './issuers.ts'
 import { LedgerSchema } from './ledger.ts'
+import { LogSchema } from './log.ts'
 import { ModelSchema, modelNameForm, modelNamePattern } from './models.ts'
 import { RoutingSchema } from './routing.ts'
 import { TierSchema } from './tiers.ts'
@@ -164,26 +165,6 @@ const AuthSchema = Type.Object(
     }),
   },
   { ...closed, description: 'Who may call.' },
-)
-
-const LogSchema = Type.Object(
-  {
-    level: Type.Unsafe<'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent'>(
-      Type.String({
-        enum: ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'],
-        default: 'info',
-        description: 'The least that is logged.',
-      }),
-    ),
-    sampleSuccesses: Type.Number({
-      minimum: 0,
-      maximum: 1,
-      default: 1,
-      description: 'The share of requests that went well whose line is logged; all others always are.',
-      examples: [0.01],
-    }),
-  },
-  { ...closed, description: 'Its log.' },
 )
 
 const EngineSchema = Type.Object(
