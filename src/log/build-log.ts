@@ -2,7 +2,7 @@
 import { type DestinationStream, type Logger, pino } from 'pino'
 import { describeError } from './describe-error.ts'
 import { isKnownField } from './fields.ts'
-import { safeText } from './safe-text.ts'
+import { isPrintable, safeText } from './safe-text.ts'
 
 export interface LogOptions {
   readonly level: string
@@ -13,6 +13,8 @@ const maxMessageChars = 1000
 const maxTextChars = 2000
 /** Of all texts of one line together, so that no line is longer than about 100 KB, even if all of it has to be escaped. */
 const maxLineChars = 16_000
+/** Of a text in a line that is not copied: names and ids are shorter. */
+const maxPlainChars = 200
 const maxItems = 101
 const maxDepth = 4
 
@@ -23,10 +25,11 @@ export function buildLog({ level, destination }: LogOptions): Logger {
       serializers: { err: asIs },
       formatters: { log: knownFields },
       hooks: {
-        logMethod([first, ...others], method) {
+        logMethod(args, method) {
+          const [first, message = 'error'] = args as readonly unknown[]
           // Without words of its own a line would get those of its error.
           if (typeof first === 'string') method.call(this, safeText(first, maxMessageChars))
-          else method.call(this, asFields(first), safeText(String(others[0] ?? 'error'), maxMessageChars))
+          else method.call(this, asFields(first), safeText(String(message), maxMessageChars))
         },
       },
     },
@@ -47,7 +50,8 @@ const asFields = (value: unknown): object => {
 }
 
 /** What is not known is not logged: it may be a header, a body, or an object of a library. */
-function knownFields(fields: object): Record<string, unknown> {
+function knownFields(fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  if (isPlain(fields)) return fields
   const room: Room = { chars: maxLineChars }
   const known: Record<string, unknown> = {}
   for (const [field, value] of Object.entries(fields)) {
@@ -55,6 +59,17 @@ function knownFields(fields: object): Record<string, unknown> {
     else if (value !== undefined && isKnownField(field)) known[field] = plain(value, room)
   }
   return known
+}
+
+/** Nearly every line is, and is not copied then. */
+function isPlain(fields: Readonly<Record<string, unknown>>): boolean {
+  for (const field in fields) {
+    const value = fields[field]
+    const isFine =
+      typeof value === 'string' ? value.length <= maxPlainChars && isPrintable(value) : Number.isFinite(value)
+    if (!isFine || !isKnownField(field)) return false
+  }
+  return true
 }
 
 function plain(value: unknown, room: Room, depth = 1): unknown {
