@@ -13,6 +13,7 @@ import { LedgerPast } from '../src/ledger/past-use.ts'
 import { Spool } from '../src/ledger/spool.ts'
 import { Upkeep } from '../src/ledger/upkeep.ts'
 import { buildIntent } from '../src/ledger/usage-records.ts'
+import type { Readiness } from '../src/readiness.ts'
 import { DatabaseUnavailableError } from '../src/store/deadline.ts'
 import { insertUsageEvents, isPoison } from '../src/store/usage-events.ts'
 import { getPrincipal } from './auth.ts'
@@ -47,6 +48,7 @@ type StoredListener = (events: readonly UsageEvent[]) => void
 
 interface LedgerOptions {
   readonly config: Pick<Config, 'stores' | 'ledger'>
+  readonly readiness: Readiness
 }
 
 const storeTimeoutMs = 10_000
@@ -58,10 +60,11 @@ const noRoom = 'What requests use cannot be kept at the moment. Try again shortl
 
 /** Throws LedgerBusyError at boot where another process keeps its usage in the same folder. */
 export default fp<LedgerOptions>(
-  async (app, { config }) => {
+  async (app, { config, readiness }) => {
     const meters = app.meters.ledger
     const spool = await openSpool(app, config)
     meters.watch(() => spool)
+    readiness.needs(() => spool.level !== 'full')
     const losses = new Losses((id, events) => {
       meters.lost(events)
       app.log.error(

@@ -13,6 +13,7 @@ import type { Decision, Hold, Limiter } from '../src/limits/limiter.ts'
 import { Recounts } from '../src/limits/recounts.ts'
 import { startLimiter } from '../src/limits/start-limiter.ts'
 import type { LimitMeters } from '../src/metrics/limit-meters.ts'
+import type { Readiness } from '../src/readiness.ts'
 import { getPrincipal } from './auth.ts'
 import { getConfiguration } from './configuration.ts'
 import type { Denials } from './denials.ts'
@@ -45,6 +46,7 @@ export interface Inference {
 
 export interface LimitsOptions {
   readonly config: Pick<Config, 'stores'>
+  readonly readiness: Readiness
 }
 
 /** What one request asks the limiter for. */
@@ -74,9 +76,10 @@ export function getInference({ inference, routeOptions }: FastifyRequest): Infer
 }
 
 export default fp<LimitsOptions>(
-  async (app, { config }) => {
+  async (app, { config, readiness }) => {
     const meters = app.meters.limits
     const limiter = await startLimiter({ ...config.stores, log: app.log, meters })
+    readiness.needs(() => app.redisHealth.state !== 'down' || !refusesAll(app.configuration.current))
     const tierSizes = app.configuration.derive(({ tiers }) => tierLimitSizes(tiers))
     const recounts = new Recounts()
     app.decorate('limiter', limiter)
@@ -114,8 +117,12 @@ export default fp<LimitsOptions>(
     })
     app.addHook('onClose', () => limiter.close())
   },
-  { name: 'limits', fastify: '5.x', dependencies: ['configuration', 'metrics', 'auth', 'denials'] },
+  { name: 'limits', fastify: '5.x', dependencies: ['configuration', 'metrics', 'redis', 'auth', 'denials'] },
 )
+
+/** Whether without Redis nobody is let in. */
+const refusesAll = ({ tiers }: Pick<Config, 'tiers'>) =>
+  Object.values(tiers).every(({ whenLimiterDown }) => whenLimiterDown === 'closed')
 
 /** At once where the limiter counts in this process and says yes. */
 function admit(limiter: Limiter, requestId: string, ask: Ask): Outcome | Promise<Outcome> {

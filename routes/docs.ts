@@ -23,6 +23,7 @@ export default async function docs(app: FastifyInstance): Promise<void> {
     route.constraints = { ...route.constraints, ...app.internal }
     route.config = { operation: 'docs', scope: 'public', ...route.config }
   })
+  let text: string | undefined
   app.get(
     '/openapi.json',
     {
@@ -38,7 +39,11 @@ export default async function docs(app: FastifyInstance): Promise<void> {
         },
       },
     },
-    async (_request, reply) => reply.type('application/json; charset=utf-8').send(JSON.stringify(app.swagger())),
+    async (_request, reply) => {
+      // Once: it stays as it is, takes milliseconds to make, and anybody may ask for it.
+      text ??= JSON.stringify(app.swagger())
+      return reply.type('application/json; charset=utf-8').send(text)
+    },
   )
   await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: contentSecurityPolicy })
 }

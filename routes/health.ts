@@ -30,19 +30,24 @@ export default async function health(app: FastifyInstance, { readiness }: Health
       security: [],
       response: {
         200: jsonAnswer('Yes.', StatusSchema),
-        503: jsonAnswer('No: it starts or stops.', StatusSchema),
+        503: jsonAnswer(
+          'No: it starts, stops, or lacks something without which all inference is refused.',
+          StatusSchema,
+        ),
         ...commonErrors,
       },
     },
   })
   app.get('/health', options('getHealth', 'A summary for people and monitors'), async (_request, reply) => {
-    if (readiness.state !== 'ready') return reply.code(503).send({ status: readiness.state })
-    return { status: isDegraded(app) ? 'degraded' : 'ok' }
+    const { verdict } = readiness
+    if (verdict === 'starting' || verdict === 'stopping') return reply.code(503).send({ status: verdict })
+    return { status: verdict === 'degraded' || isDegraded(app) ? 'degraded' : 'ok' }
   })
   app.get('/health/live', options('getLiveness', 'Whether the process is alive'), async () => ({ status: 'ok' }))
-  app.get('/health/ready', options('getReadiness', 'Whether it should get traffic'), async (_request, reply) =>
-    readiness.state === 'ready' ? { status: 'ok' } : reply.code(503).send({ status: readiness.state }),
-  )
+  app.get('/health/ready', options('getReadiness', 'Whether it should get traffic'), async (_request, reply) => {
+    const { verdict } = readiness
+    return verdict === 'ready' ? { status: 'ok' } : reply.code(503).send({ status: verdict })
+  })
 }
 
 /** Whether something is missing that callers may notice, though the process does its work. */

@@ -2,8 +2,8 @@
  * Runs test files with node's own runner, a few of them in each process: the program and its libraries are 1,600 modules,
  * and to load them takes a process longer than most files take. Whatever node says of tests, names and places stays as it is.
  *
- * `node scripts/run-tests.ts --together=N [flags of node --test] PATTERN...`; one file, or one that wants a process of its
- * own, is `node --test` with the same flags.
+ * `node scripts/run-tests.ts --together=N [flags of node --test] PATTERN...`. A file named `*-alone.test.ts` has a process of
+ * its own.
  */
 import { spawn } from 'node:child_process'
 import { globSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -21,8 +21,9 @@ const files = globSync(patterns, { cwd: root }).sort()
 if (files.length === 0) throw new Error(`no test file is named ${patterns.join(' ')}`)
 // Not in node_modules, where the runner does not look.
 const folder = mkdtempSync(join(tmpdir(), 'weir-tests-'))
-const groups = groupFiles()
-const runner = spawn(process.execPath, ['--test', ...flags, ...groups], { cwd: root, stdio: 'inherit' })
+const alone = files.filter(file => file.endsWith('-alone.test.ts'))
+const groups = groupFiles(files.filter(file => !alone.includes(file)))
+const runner = spawn(process.execPath, ['--test', ...flags, ...groups, ...alone], { cwd: root, stdio: 'inherit' })
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => runner.kill(signal))
 runner.on('exit', (code, signal) => {
   rmSync(folder, { recursive: true, force: true })
@@ -31,7 +32,7 @@ runner.on('exit', (code, signal) => {
 })
 
 /** Neighbours share a process: they import the same. */
-function groupFiles(): string[] {
+function groupFiles(files: readonly string[]): string[] {
   const count = Math.ceil(files.length / together)
   return Array.from({ length: count }, (_, nth) => {
     const [from, to] = [nth, nth + 1].map(edge => Math.round((edge * files.length) / count))

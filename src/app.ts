@@ -25,6 +25,7 @@ import metrics from '../plugins/metrics.ts'
 import openapi from '../plugins/openapi.ts'
 import permissions from '../plugins/permissions.ts'
 import postgres from '../plugins/postgres.ts'
+import pulse from '../plugins/pulse.ts'
 import redis from '../plugins/redis.ts'
 import routeScopes from '../plugins/route-scopes.ts'
 import stateMetrics from '../plugins/state-metrics.ts'
@@ -78,6 +79,7 @@ export async function buildApp({ loaded, read, log, readiness, version }: AppOpt
   await app.register(configReload, { watchFile: server.watchConfig })
   await app.register(traces, { settings: loaded.traces, version })
   await app.register(usage)
+  await app.register(pulse, { readiness, host: server.internalHost, port: server.probePort })
   await app.register(cors, { origins: server.corsOrigins })
   // A page may read its refusals; a preflight is answered before it, which costs no more than to refuse it.
   await app.register(floodGuard, {
@@ -94,9 +96,9 @@ export async function buildApp({ loaded, read, log, readiness, version }: AppOpt
   await app.register(auth, { config, peppers })
   await app.register(permissions)
   await app.register(denials)
-  await app.register(limits, { config })
+  await app.register(limits, { config, readiness })
   await app.register(limitHeaders)
-  await app.register(ledger, { config })
+  await app.register(ledger, { config, readiness })
   await app.register(webhooks)
   await app.register(experiments)
   await app.register(backends, {

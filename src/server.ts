@@ -10,7 +10,7 @@ import { environment, type LoadedConfig, loadConfig } from './config.ts'
 import { isLoopback } from './domain/loopback.ts'
 import { buildLog } from './log/build-log.ts'
 import { openDestination } from './log/open-destination.ts'
-import type { Readiness } from './readiness.ts'
+import { Readiness } from './readiness.ts'
 import { describeStartError } from './start-error.ts'
 import { stopWell } from './stop.ts'
 import { afterFirstContact } from './store/first-contact.ts'
@@ -26,7 +26,7 @@ const firstContactMs = 60_000
  * first; one elsewhere may be down for long, and that must not keep the server from starting.
  */
 const patienceMs = { embedded: 15_000, external: 1000 } as const
-const readiness: Readiness = { state: 'starting' }
+const readiness = new Readiness()
 
 const argv = process.argv.slice(2)
 
@@ -71,7 +71,9 @@ async function start(loaded: LoadedConfig): Promise<void> {
   await Promise.race([known, delay(waitMs, null, { ref: false })])
   const url = await app.listen({ host: config.server.host, port: config.server.port })
   const internalUrl = await app.internalListener.listen()
-  log.info({ url, ...(internalUrl === null ? {} : { internalUrl }), version }, 'listening')
+  const { probeUrl } = app
+  const others = { ...(internalUrl === null ? {} : { internalUrl }), ...(probeUrl === null ? {} : { probeUrl }) }
+  log.info({ url, ...others, version }, 'listening')
   destination.flush()
   void becomeReady(known)
   if (process.stdout.isTTY) await printBanner({ app, config, url, internalUrl, firstKey })

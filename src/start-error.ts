@@ -38,7 +38,7 @@ function describeListenError({ syscall, code, message, ...where }: SystemError):
   const place = where.port === undefined ? host : `${host}:${where.port}`
   switch (code) {
     case 'EADDRINUSE':
-      return `Another program listens on ${place} already. Stop it, or choose another port by PORT or --port (INTERNAL_PORT for the internal listener).`
+      return `Another program listens on ${place} already. Stop it, or choose another port by PORT or --port (INTERNAL_PORT and PROBE_PORT for the others).`
     case 'EADDRNOTAVAIL':
       return `${place} cannot be listened on: this machine does not have that address. Correct HOST or --host (INTERNAL_HOST for the internal listener).`
     case 'EACCES':

@@ -16,7 +16,7 @@ export interface StopOptions {
 }
 
 /** What the stores may take to close, beyond the grace: they wait for a database that has gone silent. */
-const storesCloseMs = 10_000
+export const storesCloseMs = 10_000
 /**
  * Ctrl-C in a terminal comes twice at once where npm is in between: from the terminal, which signals everybody in the
  * foreground, and from npm, which hands it on. That is one wish and not two.

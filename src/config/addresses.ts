@@ -12,13 +12,7 @@ export function checkServer({ server }: Draft, findings: Findings): void {
     const problem = 'This is neither an IP address nor a host name.'
     findings.problem(['server', key], { problem, fix: 'Write an address without port, such as 127.0.0.1 or ::1.' })
   }
-  if (server?.internalPort !== undefined && server.internalPort !== 0 && server.internalPort === server.port) {
-    const complaint = { problem: 'It is the same as server.port.', fix: 'Give the two listeners ports of their own.' }
-    findings.problem(['server', 'internalPort'], complaint)
-  }
-  if (server?.internalPort === undefined && findings.isWritten(['server', 'internalHost'])) {
-    findings.warn(['server', 'internalHost'], 'is not used, because server.internalPort is not set')
-  }
+  checkPorts(server, findings)
   for (const [index, cidr] of (server?.trustedProxies ?? []).entries()) {
     const path = ['server', 'trustedProxies', index]
     const fault = cidrFault(cidr)
@@ -31,6 +25,25 @@ export function checkServer({ server }: Draft, findings: Findings): void {
       problem: 'This is no origin.',
       fix: 'Write scheme and host without a path or slash at the end, such as https://app.example.com, or "*".',
     })
+  }
+}
+
+function checkPorts(server: Draft['server'], findings: Findings): void {
+  const taken = new Map([[server?.port, 'server.port']])
+  for (const key of ['internalPort', 'probePort'] as const) {
+    const port = server?.[key]
+    if (port === undefined || port === 0) continue
+    const other = taken.get(port)
+    if (other !== undefined) {
+      const complaint = { problem: `It is the same as ${other}.`, fix: 'Give each listener a port of its own.' }
+      findings.problem(['server', key], complaint)
+    }
+    taken.set(port, `server.${key}`)
+  }
+  if (server?.internalPort !== undefined || server?.probePort !== undefined) return
+  if (findings.isWritten(['server', 'internalHost'])) {
+    const reason = 'is not used, because neither server.internalPort nor server.probePort is set'
+    findings.warn(['server', 'internalHost'], reason)
   }
 }
 

@@ -20,6 +20,7 @@ export const variables = [
   { name: 'PORT', kind: 'integer', path: ['server', 'port'] },
   { name: 'INTERNAL_HOST', kind: 'text', path: ['server', 'internalHost'] },
   { name: 'INTERNAL_PORT', kind: 'integer', path: ['server', 'internalPort'] },
+  { name: 'PROBE_PORT', kind: 'integer', path: ['server', 'probePort'] },
   { name: 'TRUSTED_PROXIES', kind: 'list', path: ['server', 'trustedProxies'] },
   { name: 'FLOOD_GUARD_REQUESTS', kind: 'integer', path: ['server', 'floodGuard', 'requestsPerMinute'] },
   { name: 'FLOOD_GUARD_FAILURES', kind: 'integer', path: ['server', 'floodGuard', 'failuresPerMinute'] },

@@ -27,6 +27,8 @@ const fields: ReadonlySet<string> = new Set([
   // Of the process and its configuration.
   'url',
   'internalUrl',
+  'probeUrl',
+  'pauseMs',
   'version',
   'signal',
   'warning',

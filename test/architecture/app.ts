@@ -7,6 +7,7 @@ import type { FastifyInstance, FastifySchema, RouteOptions } from 'fastify'
 import { pino } from 'pino'
 import { buildApp } from '../../src/app.ts'
 import { type Config, loadConfig } from '../../src/config.ts'
+import { Readiness } from '../../src/readiness.ts'
 import type { RouteScope } from '../../src/schemas/config/tiers.ts'
 import { onEnd } from '../support/cleanup.ts'
 import { makeTempDir } from '../support/temp-dir.ts'
@@ -60,7 +61,7 @@ export async function buildRealApp(
   subscribe('fastify.initialization', collect)
   try {
     const log = pino({ level: 'silent' })
-    const app = await buildApp({ loaded, read, log, readiness: { state: 'ready' }, version: '0.0.0' })
+    const app = await buildApp({ loaded, read, log, readiness: new Readiness(), version: '0.0.0' })
     onEnd(t, () => app.close())
     await app.ready()
     // Read now: the hooks of a route's own scope may add to it after ours.

@@ -6,7 +6,7 @@ import { configurationTable, leftOut } from './configuration-table.ts'
 import { root } from './source-file.ts'
 import { findTable } from './table.ts'
 
-const pages = ['README.md', 'CONTRIBUTING.md', 'docs/ARCHITECTURE.md', 'docs/API.md'] as const
+const pages = ['README.md', 'CONTRIBUTING.md', 'docs/ARCHITECTURE.md', 'docs/API.md', 'docs/DEPLOYMENT.md'] as const
 const read = (path: string) => readFileSync(join(root, path), 'utf8')
 
 test("the README's table of the configuration is the program's", () => {

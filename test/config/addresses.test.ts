@@ -81,7 +81,14 @@ testProblems({
     where: 'weir.yaml:3:17',
     key: 'server.internalPort',
     problem: /same as server\.port/,
-    fix: /ports of their own/,
+    fix: /a port of its own/,
+  },
+  'the probes on the port of another listener': {
+    yaml: 'server:\n  internalPort: 81\n  probePort: 81\n',
+    where: 'weir.yaml:3:14',
+    key: 'server.probePort',
+    problem: /same as server\.internalPort/,
+    fix: /a port of its own/,
   },
   'a model file that is not there': {
     yaml: 'engine: { model: gone.gguf }',

@@ -19,6 +19,7 @@ test('every variable is obeyed', t => {
     PORT: ['1', 'server.port', 1],
     INTERNAL_HOST: ['10.1.1.2', 'server.internalHost', '10.1.1.2'],
     INTERNAL_PORT: ['2', 'server.internalPort', 2],
+    PROBE_PORT: ['3', 'server.probePort', 3],
     TRUSTED_PROXIES: ['10.0.0.0/8, ,fd00::/8', 'server.trustedProxies', ['10.0.0.0/8', 'fd00::/8']],
     FLOOD_GUARD_REQUESTS: ['3', 'server.floodGuard.requestsPerMinute', 3],
     FLOOD_GUARD_FAILURES: ['0', 'server.floodGuard.failuresPerMinute', 0],

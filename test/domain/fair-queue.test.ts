@@ -1,9 +1,7 @@
 import { deepEqual, equal, ok } from 'node:assert/strict'
 import { test } from 'node:test'
-import { queryObjects } from 'node:v8'
 import fc from 'fast-check'
 import { FairQueue, type Ticket, type Turn } from '../../src/domain/fair-queue.ts'
-import { LinkedList } from '../../src/domain/linked-list.ts'
 import { NaiveQueue } from './naive-queue.ts'
 
 const turn = (account: string, more: Partial<Turn> = {}): Turn => ({ priority: 50, account, isAhead: false, ...more })
@@ -168,20 +166,4 @@ test('between two turns of an account each other one of its priority has one tur
     }),
     { numRuns: 1000 },
   )
-})
-
-/** A thousand accounts, each with one that waits, in several priorities; half of them leave, the others are served. */
-function comeAndGo(queue: FairQueue<number>, whileTheyWait: () => void): void {
-  const tickets = Array.from({ length: 1000 }, (_, id) => queue.push(id, turn(`account-${id}`, { priority: id % 7 })))
-  whileTheyWait()
-  for (const ticket of tickets.slice(0, 500)) queue.remove(ticket)
-  equal(shiftAll(queue).length, 500)
-}
-
-test('nothing is left of accounts that no longer wait', () => {
-  const queue = new FairQueue<number>()
-  const lists = () => queryObjects(LinkedList, { format: 'count' })
-  const before = lists()
-  comeAndGo(queue, () => ok(lists() >= before + 1000, 'each account has a line'))
-  deepEqual([lists(), queue.size], [before, 0])
 })

@@ -1,10 +1,9 @@
 import type { TestContext } from 'node:test'
 import type { Sql } from 'postgres'
 import { openDatabase } from '../../src/store/database.ts'
-import { migrate } from '../../src/store/migrate.ts'
 import { onEnd } from './cleanup.ts'
 import { copyEmbedded } from './embedded-template.ts'
-import { createDatabase } from './services.ts'
+import { createMigratedDatabase } from './services.ts'
 import { makeTempDir } from './temp-dir.ts'
 
 /** The two databases that every store has to work with, each opened as the program opens it. */
@@ -15,9 +14,8 @@ export type DatabaseKind = (typeof databaseKinds)[number]
 export async function openTestDatabase(t: TestContext, kind: DatabaseKind): Promise<Sql> {
   const dataDir = makeTempDir(t)
   if (kind === 'embedded') await copyEmbedded(dataDir)
-  const stores = kind === 'embedded' ? { dataDir } : { dataDir, databaseUrl: await createDatabase(t) }
+  const stores = kind === 'embedded' ? { dataDir } : { dataDir, databaseUrl: await createMigratedDatabase(t) }
   const database = await openDatabase(stores)
   onEnd(t, () => database.close())
-  await migrate(database.sql)
   return database.sql
 }

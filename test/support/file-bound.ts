@@ -33,7 +33,9 @@ async function watchFromOutside(file: string): Promise<void> {
   const betweenTests = bound(2 * testMs, 'no test has ended')
   const watcher = new Worker(new URL(import.meta.url), { workerData: { fileBound: betweenTests }, execArgv: [] })
   watcher.unref()
-  const { after, afterEach } = await import('node:test')
+  const { after, afterEach, beforeEach } = await import('node:test')
+  // By its name: a few files share a process (scripts/run-tests.ts).
+  beforeEach(t => watcher.postMessage(bound(2 * testMs, `"${t.name}" has not ended`)))
   afterEach(() => watcher.postMessage(betweenTests))
   after(() =>
     watcher.postMessage(bound(Math.min(MAX_LINGER_MS, testMs), 'the tests are over, but something is still open')),

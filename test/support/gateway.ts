@@ -9,7 +9,7 @@ import OpenAI from 'openai'
 import { buildApp } from '../../src/app.ts'
 import { loadConfig } from '../../src/config.ts'
 import { buildLog } from '../../src/log/build-log.ts'
-import type { Readiness } from '../../src/readiness.ts'
+import { Readiness } from '../../src/readiness.ts'
 import { onEnd } from './cleanup.ts'
 import { type Contract, contractOf } from './contract.ts'
 import { createMigratedDatabase } from './services.ts'
@@ -69,7 +69,8 @@ export async function buildGateway(t: TestContext, options: GatewayOptions = {})
   const { config } = loaded
   const logLines: Record<string, unknown>[] = []
   const log = buildLog({ level: config.log.level, destination: collectLines(logLines) })
-  const readiness: Readiness = { state: 'ready' }
+  const readiness = new Readiness()
+  readiness.state = 'ready'
   const app = await buildApp({ loaded, read, log, readiness, version: '0.0.0-test' })
   onEnd(t, async () => {
     await app.close()

@@ -22,12 +22,15 @@ let scratch: string | undefined
 export async function globalSetup(): Promise<void> {
   // What a file imports is compiled once and not in each of the processes: half of what most of them take to start.
   process.env['NODE_COMPILE_CACHE'] ??= fileURLToPath(new URL('../../node_modules/.cache/compile', import.meta.url))
-  scratch = makeScratchFolder()
-  const { TMPDIR } = process.env
-  process.env['TMPDIR'] = scratch
+  const onDisk = process.env['WEIR_TEST_ON_DISK'] ?? 'nothing'
+  const { TMPDIR = '/tmp' } = process.env
+  if (onDisk !== 'all') {
+    scratch = makeScratchFolder()
+    process.env['TMPDIR'] = scratch
+  }
   const [sql, redis] = await Promise.allSettled([startPostgresServer(), startRedisServer()])
   // What is measured is on the disk that a gateway would have; the databases make nothing certain in any case.
-  if (process.env['WEIR_TEST_ON_DISK'] === '1') process.env['TMPDIR'] = TMPDIR
+  if (onDisk === 'files') process.env['TMPDIR'] = TMPDIR
   running = [sql, redis].flatMap(result => (result.status === 'fulfilled' ? [result.value] : []))
   if (sql.status === 'rejected' || redis.status === 'rejected') {
     await globalTeardown()

@@ -59,6 +59,11 @@ const ServerSchema = Type.Object(
         description: 'A second listener for metrics, probes, docs and admin; the public one then has none of them.',
       }),
     ),
+    probePort: Type.Optional(
+      Port({
+        description: 'A thread of its own answers probes there, at internalHost, also while the main one is blocked.',
+      }),
+    ),
     trustedProxies: Type.Array(Type.String({ examples: ['10.0.0.0/8'] }), {
       default: [],
       uniqueItems: true,
