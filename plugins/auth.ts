@@ -13,6 +13,7 @@ import { findIdentity, findKey, findOrProvision } from '../src/store/callers.ts'
 import { DatabaseUnavailableError } from '../src/store/deadline.ts'
 import { LastUsed } from '../src/store/last-used.ts'
 import { getConfiguration } from './configuration.ts'
+import { tracedStep } from './traces.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -101,7 +102,8 @@ function buildAuthenticate(
     if (principal.keyId !== null) lastUsed.note(principal.keyId, Date.now())
     done()
   }
-  return function authenticate(request, _reply, done) {
+  return function authenticate(request, _reply, next) {
+    const done = tracedStep(request, 'authenticate', next)
     const credential = findCredential(request.raw)
     if (credential.kind !== 'presented') {
       request.server.meters.observeAuthentication(credential.kind === 'none' ? 'missing' : 'invalid')

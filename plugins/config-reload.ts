@@ -39,7 +39,6 @@ export default fp<ConfigReloadOptions>(
         case 'applied':
         case 'unchanged': {
           const { kind, changed, needsRestart, warnings } = outcome
-          if (changed.includes('log.level')) log.level = configuration.current.log.level
           meters.loaded(configuration.digest)
           for (const warning of warnings) log.warn({ warning }, 'configuration')
           const fields = { cause, changed: firstOf(changed), needsRestart: firstOf(needsRestart) }

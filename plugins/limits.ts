@@ -17,6 +17,7 @@ import type { Readiness } from '../src/readiness.ts'
 import { getPrincipal } from './auth.ts'
 import { getConfiguration } from './configuration.ts'
 import type { Denials } from './denials.ts'
+import { tracedStep } from './traces.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -83,7 +84,8 @@ export default fp<LimitsOptions>(
     const recounts = new Recounts()
     app.decorate('limiter', limiter)
     app.decorateRequest('inference', null)
-    app.decorate('reserve', (request, reply, done) => {
+    app.decorate('reserve', (request, reply, next) => {
+      const done = tracedStep(request, 'reserve', next)
       const { limits: set, tier } = getPrincipal(request)
       const { tiers } = getConfiguration(request)
       // Whoever left while a large body was read has nothing to wait for, and nobody would settle what is held.
@@ -215,14 +217,17 @@ function settleOnClose(request: FastifyRequest, reply: FastifyReply, { set, limi
   return (hold: Hold | null, demand: Demand) => {
     limiter.uncounted.begin(request.id, set)
     settle = () => {
+      const step = request.trace?.begin('settle')
       const { call, pricedAtMs } = getInference(request)
       const usage = usageOf({ record: call.record, model: call.model, demand, pricedAtMs })
       const tokens = usage.inputTokens + usage.outputTokens
       const used = { requests: usage.requests, tokens, nanoUsd: usage.costNanoUsd }
       limiter.uncounted.end(request.id, set, { used, startedUs: pricedAtMs * 1000 })
-      if (hold === null) return
-      meters.settled(demand.tokens, tokens)
-      hold.settle(hold.reservation.set.limits.map(limit => amountFor(limit, used)))
+      if (hold !== null) {
+        meters.settled(demand.tokens, tokens)
+        hold.settle(hold.reservation.set.limits.map(limit => amountFor(limit, used)))
+      }
+      step?.end()
     }
     if (isClosed) settle()
   }

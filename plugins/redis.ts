@@ -3,6 +3,7 @@ import type { FastifyBaseLogger } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Redis } from 'ioredis'
 import type { Config } from '../src/config.ts'
+import { reasonOf } from '../src/log/describe-error.ts'
 import { connectRedis } from '../src/store/redis-client.ts'
 
 /** `absent`: none is configured, and `app.redis` is not there either. */
@@ -36,9 +37,9 @@ function watch(client: Redis, log: FastifyBaseLogger): RedisHealth {
     },
   }
   let reason = 'the connection was closed'
-  // ioredis puts the command into an error, and a command may be AUTH: only the message is ever logged.
+  // ioredis puts the command into an error, and a command may be AUTH: only what is known of it is ever logged.
   client.on('error', error => {
-    reason = error.message
+    reason = reasonOf(error)
   })
   client.on('ready', () => {
     health.state = 'ready'

@@ -6,12 +6,16 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { type CallRecord, noteWithheld } from '../src/backend/call.ts'
+import { isSampled } from '../src/domain/sampling.ts'
+import { parseTraceparent } from '../src/domain/traceparent.ts'
 import type { ErrorName, WeirError } from '../src/errors.ts'
 import { armCallOf } from '../src/experiments/arm-call.ts'
 import { costTextOf, forgetUsage } from '../src/ledger/call-usage.ts'
-import { buildEvent, type EndedRequest } from '../src/ledger/usage-records.ts'
+import { buildEvent, type EndedRequest as EndedInference } from '../src/ledger/usage-records.ts'
 import { interTokenMsOf, overheadMsOf } from '../src/usage/call-times.ts'
 import { outcomeOf } from '../src/usage/outcome.ts'
+import { type EndedRequest, isSuccess, requestLine } from '../src/usage/request-line.ts'
+import { beginTrace } from './traces.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -26,9 +30,6 @@ declare module 'fastify' {
     operation?: string
   }
 }
-
-/** A caller's own request id is kept beside ours if it is short and harmless. */
-const clientRequestId = /^[A-Za-z0-9._:-]{1,128}$/
 
 export default fp(
   async (app: FastifyInstance) => {
@@ -47,12 +48,13 @@ export default fp(
       done(null, payload)
     })
   },
-  { name: 'usage', dependencies: ['metrics'] },
+  { name: 'usage', dependencies: ['configuration', 'metrics', 'traces'] },
 )
 
 /** From here on the request is noted down, whatever becomes of it. */
 export function beginRequest(request: FastifyRequest, reply: FastifyReply): void {
   request.startedAt = performance.now()
+  request.trace = beginTrace(request)
   request.server.meters.requests.began(operationOf(request))
   reply.header('x-request-id', request.id)
   // Those who end the call when its caller leaves listen to the same event, after us: what they find out belongs here.
@@ -81,7 +83,7 @@ const operationOf = ({ routeOptions }: FastifyRequest): string => routeOptions.c
 
 function record(request: FastifyRequest, reply: FastifyReply): void {
   // What Fastify refused before it looked for a route has none of what plugins put on requests.
-  const { call = null, principal = null, model = null, assignment = null, error = null } = request
+  const { call = null, principal = null, model = null, assignment = null, error = null, trace = null } = request
   const operation = operationOf(request)
   const status = reply.raw.headersSent ? reply.raw.statusCode : 499
   const durationMs = performance.now() - request.startedAt
@@ -105,27 +107,37 @@ function record(request: FastifyRequest, reply: FastifyReply): void {
     request.server.experiments.observe(assignment, armCallOf(assignment, call, { status, firstTokenMs }))
   }
   recordUsage(request, { isDelivered: reply.raw.writableFinished, firstTokenMs, totalMs: durationMs })
-  const asked = request.headers['x-request-id']
-  request.log.info(
-    {
-      operation,
-      status,
-      durationMs: Math.round(durationMs * 100) / 100,
-      ...(typeof asked === 'string' && clientRequestId.test(asked) ? { clientRequestId: asked } : {}),
-      ...(principal === null ? {} : { account: principal.accountName, key: principal.keyId ?? 'admin' }),
-      ...(model === null ? {} : { model: model.model.id }),
-      ...(assignment === null ? {} : { experiment: assignment.experiment, arm: assignment.arm }),
-      ...(call === null ? {} : callFields(call, reply.raw.writableFinished)),
-      ...(firstTokenMs === null ? {} : { firstTokenMs: Math.round(firstTokenMs * 100) / 100 }),
-    },
-    'request',
+  if (trace !== null) trace.end({ status, outcome, ...traced(request) })
+  const ended: EndedRequest = {
+    ...{ operation, status, error, principal, assignment, call, durationMs, firstTokenMs },
+    isDelivered: reply.raw.writableFinished,
+    traceId: trace?.traceId ?? parseTraceparent(request.headers['traceparent'])?.traceId ?? null,
+    askedId: request.headers['x-request-id'],
+    model: model?.model.id ?? null,
+  }
+  if (
+    !isSuccess(ended) ||
+    isSampled(ended.traceId ?? request.id, request.server.configuration.current.log.sampleSuccesses)
   )
+    request.log.info(requestLine(ended), 'request')
 }
+
+const traced = ({ principal = null, model = null, call = null, inference = null }: FastifyRequest) => ({
+  account: principal?.accountName ?? null,
+  key: principal === null ? null : (principal.keyId ?? 'admin'),
+  tier: principal?.tier ?? null,
+  model: model?.model.id ?? null,
+  answeredBy: call?.model?.id ?? null,
+  backend: call?.backend ?? null,
+  attempts: call?.attempts ?? 0,
+  isStream: inference?.call.stream === true,
+  usage: call?.usage ?? null,
+})
 
 /** What was kept before it ran is owed an event, whatever became of it. */
 function recordUsage(
   { intent = null, inference, assignment, server }: FastifyRequest,
-  ending: Pick<EndedRequest, 'isDelivered' | 'firstTokenMs' | 'totalMs'>,
+  ending: Pick<EndedInference, 'isDelivered' | 'firstTokenMs' | 'totalMs'>,
 ): void {
   if (intent === null || inference === null) return
   const { call, demand } = inference
@@ -134,18 +146,3 @@ function recordUsage(
   server.meters.requests.used({ ...event, operation: event.endpoint })
   if (event.priceVersion === null) server.meters.ledger.unpriced()
 }
-
-const callFields = (call: CallRecord, isDelivered: boolean) => ({
-  backend: call.backend,
-  attempts: call.attempts,
-  ...(call.attempts > 1 ? { tries: call.tries } : {}),
-  outcome: call.fault?.kind ?? (isDelivered ? 'ok' : 'client-gone'),
-  ...(call.fault === null ? {} : { reason: call.fault.message }),
-  ...(call.usage === null
-    ? {}
-    : {
-        inputTokens: call.usage.inputTokens,
-        cachedInputTokens: call.usage.cachedInputTokens,
-        outputTokens: call.usage.outputTokens,
-      }),
-})

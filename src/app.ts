@@ -20,6 +20,7 @@ import jwt from '../plugins/jwt.ts'
 import ledger from '../plugins/ledger.ts'
 import limitHeaders from '../plugins/limit-headers.ts'
 import limits from '../plugins/limits.ts'
+import logLevel from '../plugins/log-level.ts'
 import metrics from '../plugins/metrics.ts'
 import openapi from '../plugins/openapi.ts'
 import permissions from '../plugins/permissions.ts'
@@ -28,6 +29,7 @@ import pulse from '../plugins/pulse.ts'
 import redis from '../plugins/redis.ts'
 import routeScopes from '../plugins/route-scopes.ts'
 import stateMetrics from '../plugins/state-metrics.ts'
+import traces from '../plugins/traces.ts'
 import usage from '../plugins/usage.ts'
 import webhooks from '../plugins/webhooks.ts'
 import adminRoutes from '../routes/admin/index.ts'
@@ -68,12 +70,14 @@ export async function buildApp({ loaded, read, log, readiness, version }: AppOpt
     clientErrorHandler: answerClientError,
   })
   await app.register(configuration, { loaded, read })
+  await app.register(logLevel)
   await app.register(drain)
   await app.register(errors)
   await app.register(routeScopes)
   await app.register(openapi, { version })
   await app.register(metrics, { version })
   await app.register(configReload, { watchFile: server.watchConfig })
+  await app.register(traces, { settings: loaded.traces, version })
   await app.register(usage)
   await app.register(pulse, { readiness, host: server.internalHost, port: server.probePort })
   await app.register(cors, { origins: server.corsOrigins })

@@ -12,6 +12,7 @@ import { ConfigError, type Problem, problemAt } from './config/problem.ts'
 import { checkReferences } from './config/references.ts'
 import { type Resolution, resolveConfig } from './config/resolve.ts'
 import type { Resolved } from './config/resolved.ts'
+import { readTraceSettings, type TraceSettings } from './config/trace-settings.ts'
 import { emptyMap, type Written, type WrittenMap } from './config/written.ts'
 import { readYaml } from './config/yaml-source.ts'
 import type { ConfigFile } from './schemas/config/root.ts'
@@ -27,6 +28,8 @@ export interface LoadedConfig {
   readonly digest: string | null
   /** Where each value came from, by its key in weir.yaml: `server.port` → `flag --port`. */
   readonly origins: Readonly<Record<string, string>>
+  /** Where traces go, by OpenTelemetry's own variables; null where they go nowhere. */
+  readonly traces: TraceSettings | null
   /** What is no mistake but worth knowing, one sentence each; never with a secret. */
   readonly warnings: readonly string[]
 }
@@ -46,6 +49,7 @@ export interface ConfigInput {
 export function loadConfig({ argv, env = process.env, cwd = process.cwd() }: ConfigInput): LoadedConfig {
   const flags = readFlags(argv)
   const environment = readEnvironment(env, cwd)
+  const tracing = readTraceSettings(env)
   const problems: Problem[] = [...flags.problems, ...environment.problems]
   const file = chooseFile(flags.values.get('config') ?? environment.values.get('WEIR_CONFIG'), cwd, problems)
   const yaml = file === null ? { tree: emptyMap(), problems: [], digest: null } : readYaml(file.path, file.label)
@@ -55,7 +59,7 @@ export function loadConfig({ argv, env = process.env, cwd = process.cwd() }: Con
     env,
     cwd,
     problems,
-    warnings: [...environment.warnings],
+    warnings: [...environment.warnings, ...tracing.warnings],
     places: new Map(),
     origins: new Map(),
   }
@@ -70,6 +74,7 @@ export function loadConfig({ argv, env = process.env, cwd = process.cwd() }: Con
     file: file?.path ?? null,
     digest: yaml.digest,
     origins: Object.freeze(Object.fromEntries(run.origins)),
+    traces: tracing.traces,
     warnings: Object.freeze(run.warnings),
   }
 }

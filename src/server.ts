@@ -2,13 +2,14 @@
 import { readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
-import { pino } from 'pino'
 import { buildApp } from './app.ts'
 import { printBanner, printFirstKey } from './banner.ts'
 import { ensureDataDir } from './config/data-dir.ts'
 import { asksForHelp, helpText } from './config/flags.ts'
-import { type LoadedConfig, loadConfig } from './config.ts'
+import { environment, type LoadedConfig, loadConfig } from './config.ts'
 import { isLoopback } from './domain/loopback.ts'
+import { buildLog } from './log/build-log.ts'
+import { openDestination } from './log/open-destination.ts'
 import { Readiness } from './readiness.ts'
 import { describeStartError } from './start-error.ts'
 import { stopWell } from './stop.ts'
@@ -44,16 +45,15 @@ async function run(): Promise<void> {
 async function start(loaded: LoadedConfig): Promise<void> {
   const { config, warnings, origins } = loaded
   ensureDataDir(config.stores.dataDir, origins['stores.dataDir'])
-  const destination = pino.destination({ dest: 1, minLength: 4096, sync: false })
-  // Buffered, but a line is never older than a moment when somebody looks.
-  setInterval(() => destination.flush(), 200).unref()
-  const log = pino({ level: config.log.level }, destination)
+  const destination = await openDestination(environment['NODE_ENV'] === 'production')
+  const log = buildLog({ level: config.log.level, destination: destination.stream })
   for (const warning of warnings) log.warn({ warning }, 'configuration')
 
   let app: FastifyInstance | null = null
   stopWell({ log, readiness, graceMs: config.server.graceMs, app: () => app })
   // On Windows it says that the console is closed, which is an end (src/stop.ts).
   if (process.platform !== 'win32') process.on('SIGHUP', signal => void app?.configuration.reload(signal))
+  if (process.platform !== 'win32') process.on('SIGUSR2', () => app?.logLevel.turnDebug('signal'))
   app = await buildApp({ loaded, read: () => loadConfig({ argv }), log, readiness, version })
   const { sql, database, peppers } = app
   const peppersChecked = afterFirstContact(database, () => checkPeppers(sql, peppers))

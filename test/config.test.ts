@@ -36,7 +36,7 @@ const defaults = (folder: string): Config => ({
   },
   stores: { dataDir: join(folder, '.weir'), replicas: 1 },
   auth: { keyCacheTtlMs: 30_000, tokenTtlMs: 900_000, issuers: {}, previousKeyPeppers: [] },
-  log: { level: 'info' },
+  log: { level: 'info', sampleSuccesses: 1 },
   engine: { slots: 4, contextLength: 2048 },
   routing: { maxAttempts: 3, maxWaiting: 1000 },
   ledger: {

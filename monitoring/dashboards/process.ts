@@ -122,6 +122,21 @@ export const process: Dashboard = {
       width: 12,
       targets: [{ expr: `sum by (type) (nodejs_active_resources{${here}})`, legend: '{{type}}' }],
     },
+    {
+      id: 16,
+      title: 'Traces',
+      description: 'Spans that the collector has taken, and those given up for want of room or because it failed.',
+      kind: 'timeseries',
+      unit: 'short',
+      width: 12,
+      targets: [
+        { expr: `sum by (instance) (rate(weir_trace_spans_sent_total{${here}}[$__rate_interval]))`, legend },
+        {
+          expr: `sum by (instance, reason) (rate(weir_trace_spans_dropped_total{${here}}[$__rate_interval]))`,
+          legend: '{{instance}} {{reason}}',
+        },
+      ],
+    },
     ...configuration,
   ],
 }

@@ -12,6 +12,7 @@ import billing from './billing.ts'
 import configurationRoutes from './configuration.ts'
 import experiments, { experimentChanges } from './experiments.ts'
 import keys from './keys.ts'
+import logLevel from './log-level.ts'
 import tiers from './tiers.ts'
 import usage from './usage.ts'
 import webhooks from './webhooks.ts'
@@ -46,6 +47,7 @@ export default async function admin(app: FastifyInstance): Promise<void> {
   await app.register(tiers, { operations })
   await app.register(backends)
   await app.register(configurationRoutes)
+  await app.register(logLevel)
   await app.register(experiments, { operations: ofExperiments })
   await app.register(async stored => {
     requireDatabase(stored)

@@ -136,6 +136,7 @@ function buildCall(request: FastifyRequest, reply: FastifyReply, { operation, pr
     caller: callerOf(request),
     arm: experiments.assign(request, found.model)?.arm ?? null,
     prefixKey: () => prefixKeyOf({ operation, body: request.body as PromptBody, accountId }, backends.prefixSecret),
+    trace: request.trace,
     record: newRecord(),
     buildBody: ({ model, target, engine, stream }) => {
       const texts = new Map<string, string | null>([['model', JSON.stringify(target.model)]])

@@ -1,5 +1,6 @@
 import { Agent, request } from 'undici'
 import { findKey, parseJwkSet, type VerificationKey } from '../domain/jwk-set.ts'
+import { reasonOf } from '../log/describe-error.ts'
 import type { KeySetAlgorithm } from '../schemas/config/issuers.ts'
 
 export type KeySearch =
@@ -177,10 +178,4 @@ async function readText(body: AsyncIterable<Buffer>): Promise<string> {
 
 function isSame(left: VerificationKey, right: VerificationKey): boolean {
   return left.kid === right.kid && left.algorithm === right.algorithm && left.pem === right.pem
-}
-
-/** Where all addresses of a host fail, Node's error has a code and no message. */
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
-  return error.message !== '' || !('code' in error) ? error.message : String(error.code)
 }

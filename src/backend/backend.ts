@@ -26,6 +26,8 @@ export interface BackendRequest {
   readonly path: string
   readonly body: Buffer
   readonly stream: boolean
+  /** Of its trace, where it has one; nothing else of the caller's is sent on. */
+  readonly traceHeaders: Readonly<Record<string, string>> | undefined
   /** What is left of the request's own time, in milliseconds. */
   readonly leftMs: number
 }
@@ -173,7 +175,11 @@ export class Backend implements Server {
    * Sends one request. `path` is below the backend's URL, such as `/v1/chat/completions`. Where the server had closed an
    * idle connection under us, the request is sent once more on a fresh one: nothing of it had been answered.
    */
-  attempt(engine: Engine, { path, body, stream, leftMs }: BackendRequest, sink: AttemptSink): AttemptHandle {
+  attempt(
+    engine: Engine,
+    { path, body, stream, leftMs, traceHeaders }: BackendRequest,
+    sink: AttemptSink,
+  ): AttemptHandle {
     const { firstTokenMs, idleMs, totalMs } = this.config.timeouts
     const closeAfter = stream && engine.closesAfterStream
     const untilMs = performance.now() + leftMs
@@ -181,7 +187,7 @@ export class Backend implements Server {
       const deadlineMs = Math.max(1, untilMs - performance.now())
       return {
         path: this.#pathPrefix + path,
-        headers: { ...this.#headers, 'x-request-timeout-ms': String(Math.ceil(deadlineMs)) },
+        headers: { ...this.#headers, ...traceHeaders, 'x-request-timeout-ms': String(Math.ceil(deadlineMs)) },
         body,
         stream,
         stopsWithClient: engine.stopsWithClient,

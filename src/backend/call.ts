@@ -3,6 +3,7 @@ import type { Outcome } from '../domain/settlement.ts'
 import type { Usage } from '../domain/usage.ts'
 import type { WeirError } from '../errors.ts'
 import type { EndpointName } from '../schemas/config/models.ts'
+import type { AttemptTrace, CallTrace } from '../traces/request-trace.ts'
 import type { Backend } from './backend.ts'
 import type { Engine } from './engine.ts'
 import { Fault, type FaultContext, type FaultKind, isLeaving } from './fault.ts'
@@ -28,6 +29,8 @@ export interface Call {
   readonly prefixKey: () => number | null
   /** The body for a target; built anew for each, because names, bounds and engine fields differ. */
   readonly buildBody: (sending: Sending) => Buffer
+  /** What is told of its way; null where nobody traces it. */
+  readonly trace: CallTrace | null
   /** Filled in on the way, for the log, the metrics and later the ledger. */
   readonly record: CallRecord
 }
@@ -199,4 +202,11 @@ export function outcomeOf(record: CallRecord | null): Outcome {
 export function durationOf(record: CallRecord | null): number {
   const { dispatch } = record ?? {}
   return dispatch === undefined ? 0 : (dispatch.endedAt ?? performance.now()) - dispatch.sentAt
+}
+
+/** Null where nobody traces it. */
+export function traceAttempt({ trace, operation }: Call, { backend, engine, target }: Route): AttemptTrace | null {
+  if (trace === null) return null
+  const { url } = backend.config
+  return trace.attempt({ operation, backend: backend.name, url, engine: engine.name, model: target.model })
 }

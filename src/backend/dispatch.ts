@@ -1,7 +1,9 @@
 import type { Target } from '../domain/catalog.ts'
+import type { AttemptTrace } from '../traces/request-trace.ts'
 import type { Place, Waiting } from './admission.ts'
+import { receiveInto } from './attempt-sink.ts'
 import type { AttemptHandle, Backend } from './backend.ts'
-import { type Call, callPath, noteEnd, noteSent, noteTry, type Route } from './call.ts'
+import { type Call, callPath, noteEnd, noteSent, noteTry, type Route, traceAttempt } from './call.ts'
 import type { Course } from './course.ts'
 import { detectEngine } from './detection.ts'
 import { asFault, deadlinePassed, type Fault } from './fault.ts'
@@ -29,6 +31,7 @@ export class Dispatch {
   #attempt: AttemptHandle | null = null
   #reception: Reception | null = null
   #pass: Pass | null = null
+  #trace: AttemptTrace | null = null
   #timer: NodeJS.Timeout | null = null
   #isPaused = false
   /** It waits until its own time is up, and no shorter. */
@@ -147,33 +150,27 @@ export class Dispatch {
     const { model } = this.#course
     noteTry(call, route, model)
     this.#course.began(backend)
+    this.#trace = traceAttempt(call, route)
     const leftMs = Math.max(1, call.caller.deadlineMs - performance.now())
-    let hasContent = false
-    const sink = {
+    const sink = receiveInto(reception, {
       onSent: () => noteSent(call),
-      onData: (chunk: Buffer) => {
-        const isProgress = reception.onData(chunk)
-        if (!hasContent && reception.hasContent) {
-          hasContent = true
-          this.#contentBegan()
-        }
-        if (reception.isDone) this.#succeeded(route)
-        return isProgress
-      },
-      onEnd: () => {
-        reception.onEnd()
-        this.#succeeded(route)
-      },
-      onFault: (fault: Fault) => this.#failed(fault, route),
-    }
+      onContent: () => this.#contentBegan(),
+      onDone: () => this.#succeeded(route),
+      onFault: fault => this.#failed(fault, route),
+    })
     const body = call.buildBody({ model, target, engine, stream })
-    this.#attempt = backend.attempt(engine, { path: callPath(call), body, stream, leftMs }, sink)
+    this.#attempt = backend.attempt(
+      engine,
+      { path: callPath(call), body, stream, leftMs, traceHeaders: this.#trace?.headers },
+      sink,
+    )
     if (this.#isPaused) this.#attempt.pause()
   }
 
   #contentBegan(): void {
     this.#call.record.firstContentAt ??= performance.now()
     this.#attempt?.contentBegan()
+    this.#trace?.firstToken()
     this.#pass?.began()
   }
 
@@ -188,6 +185,7 @@ export class Dispatch {
 
   #failed(fault: Fault, route: Route | { backend: Backend; engine: null; target: Target }): void {
     if (this.#state === 'over') return
+    this.#trace?.end(fault, this.#reception?.usage ?? null)
     const { record } = this.#call
     const { backend, engine } = route
     const tried = record.tries.at(-1)
@@ -240,6 +238,7 @@ export class Dispatch {
     this.#waiting = null
     this.#pass?.ended()
     const { usage = null, pieces = 0 } = this.#reception ?? {}
+    this.#trace?.end(fault, usage)
     if (route === undefined) this.#call.record.fault = fault
     else noteEnd(this.#call, route.engine, { usage, pieces, fault })
     this.#leavePlace(fault === null)

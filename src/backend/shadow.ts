@@ -71,6 +71,7 @@ export class Shadows {
       ...call,
       model: { ...model, targets },
       arm: null,
+      trace: null,
       caller: { ...call.caller, tier: null, queueWaitMs: 0 },
       record: newRecord(),
     }

@@ -1,4 +1,6 @@
 /** What the shared store has not taken yet and has to be told: settlements, and what was used without it. */
+import { reasonOf } from '../log/describe-error.ts'
+
 type Message = () => Promise<void>
 
 const maxWaiting = 20_000
@@ -67,6 +69,6 @@ export class Backlog {
   }
 
   #note(error: unknown): void {
-    this.lastFailure = error instanceof Error ? error.message : String(error)
+    this.lastFailure = reasonOf(error)
   }
 }

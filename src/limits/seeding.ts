@@ -3,6 +3,7 @@ import { LRUCache } from 'lru-cache'
 import { periodAt } from '../domain/calendar.ts'
 import type { LimitSet } from '../domain/limit.ts'
 import type { Unseeded } from '../domain/reservation.ts'
+import { reasonOf } from '../log/describe-error.ts'
 import type { Decision } from './limiter.ts'
 import type { PastUse, UsedBeforeQuestion } from './past-use.ts'
 import type { UncountedRequests, Window } from './uncounted-requests.ts'
@@ -72,8 +73,7 @@ export class Seeding {
       await this.#seedOnce(set, atUs)
       return true
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error)
-      this.#options.onTrouble(`what account ${set.accountId} has used is not known: ${reason}`)
+      this.#options.onTrouble(`what account ${set.accountId} has used is not known: ${reasonOf(error)}`)
       return false
     }
   }

@@ -12,6 +12,7 @@ import { buildMemoryLimits } from './memory-limits.ts'
 import { buildRequestMeters, type RequestMeters } from './request-meters.ts'
 import { buildShadowMeter, type ShadowMeter } from './shadow-meter.ts'
 import { buildStateMeters, type StateMeters } from './state-meters.ts'
+import { buildTraceMeters, type TraceMeters } from './trace-meters.ts'
 import { buildWebhookMeters, type WebhookMeters } from './webhook-meters.ts'
 
 /** All metrics of Weir's own. */
@@ -26,6 +27,7 @@ export interface Meters {
   readonly states: StateMeters
   readonly configuration: ConfigurationMeters
   readonly webhooks: WebhookMeters
+  readonly traces: TraceMeters
   readonly observeArm: ArmMeter
   readonly observeShadow: ShadowMeter
 }
@@ -44,6 +46,7 @@ export function buildMeters(client: MetricsClient, version: string): Meters {
     states: buildStateMeters(client),
     configuration: buildConfigurationMeters(client),
     webhooks: buildWebhookMeters(client),
+    traces: buildTraceMeters(client),
     observeArm: buildArmMeter(client),
     observeShadow: buildShadowMeter(client),
   }

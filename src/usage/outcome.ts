@@ -29,12 +29,13 @@ const lateFaults: Record<FaultKind, string> = {
   internal: 'internal',
 }
 
-const words = (name: ErrorName) => name.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)
+/** The name of an error as it is told outside. */
+export const wordsOf = (name: ErrorName): string => name.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)
 
 /** `ok`, `client_cancel`, or the name of an error. */
 export function outcomeOf({ error, fault, isDelivered }: Ending): string {
   if (fault !== null && isLeaving(fault)) return lateFaults[fault]
-  if (error !== null) return isDelivered ? words(error) : 'client_cancel'
+  if (error !== null) return isDelivered ? wordsOf(error) : 'client_cancel'
   if (fault !== null) return lateFaults[fault]
   return isDelivered ? 'ok' : 'client_cancel'
 }

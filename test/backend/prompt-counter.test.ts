@@ -47,6 +47,7 @@ function callOf(operation: EndpointName, body: object): Call {
     buildBody: () => Buffer.from(JSON.stringify({ model: 'tinychat', ...body })),
     caller: { account: 'a', tier: 'free', priority: 0, queueWaitMs: 0, deadlineMs: Number.POSITIVE_INFINITY },
     arm: null,
+    trace: null,
     prefixKey: () => null,
     record: {
       backend: null,

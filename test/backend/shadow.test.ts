@@ -62,6 +62,7 @@ test('a copy whose body cannot be made is a failed one, and gives its slot back'
     includeUsage: false,
     caller: { account: 'a', tier: 'free', priority: 0, queueWaitMs: 0, deadlineMs: Number.POSITIVE_INFINITY },
     arm: null,
+    trace: null,
     prefixKey: () => null,
     buildBody: () => {
       throw mistake

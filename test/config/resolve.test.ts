@@ -29,7 +29,7 @@ testProblems({
     where: 'weir.yaml:2:3',
     key: 'log.colour',
     problem: /no such key/,
-    fix: /^Known keys here: level\.$/,
+    fix: /^Known keys here: level, sampleSuccesses\.$/,
   },
   'one value where keys belong': {
     yaml: 'log: info\n',

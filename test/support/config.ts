@@ -9,6 +9,6 @@ export function configOf(env: Readonly<Record<string, string>>): Config {
 
 /** For the plugin configuration: one that stays as it is. */
 export function fixedConfiguration(config: Config): LiveConfigOptions {
-  const loaded = { config, file: null, digest: null, origins: {}, warnings: [] }
+  const loaded = { config, file: null, digest: null, traces: null, origins: {}, warnings: [] }
   return { loaded, read: () => loaded }
 }

@@ -1,10 +1,14 @@
+import { tmpdir } from 'node:os'
 import type { TestContext } from 'node:test'
 import Fastify, { type FastifyInstance } from 'fastify'
+import configuration from '../../plugins/configuration.ts'
 import errors from '../../plugins/errors.ts'
 import floodGuard, { type FloodBounds, type FloodGuardOptions } from '../../plugins/flood-guard.ts'
 import internalListener, { internalListenerStrategy } from '../../plugins/internal-listener.ts'
 import metrics from '../../plugins/metrics.ts'
+import traces from '../../plugins/traces.ts'
 import usage from '../../plugins/usage.ts'
+import { loadConfig } from '../../src/config.ts'
 import { WeirError } from '../../src/errors.ts'
 import { onEnd } from './cleanup.ts'
 
@@ -41,6 +45,7 @@ export async function buildFloodApp(t: TestContext, given: Given): Promise<Flood
   const options = { trustedProxies: [], ...rest, bounds: () => bounds }
   const warnings: string[] = []
   let looks = 0
+  const read = () => loadConfig({ argv: [], env: {}, cwd: tmpdir() })
   const app = Fastify({
     trustProxy: [...options.trustedProxies],
     routerOptions: { constraints: { listener: internalListenerStrategy } },
@@ -50,6 +55,8 @@ export async function buildFloodApp(t: TestContext, given: Given): Promise<Flood
   await app.register(internalListener, { host: '127.0.0.1', port: undefined, clientErrorHandler: () => undefined })
   await app.register(errors)
   await app.register(metrics, { version: 'test' })
+  await app.register(configuration, { loaded: read(), read })
+  await app.register(traces, { settings: null, version: 'test' })
   await app.register(usage)
   await app.register(floodGuard, options)
   app.get('/open', { config: { scope: 'public', operation: 'open' } }, async () => 'open')

@@ -6,9 +6,9 @@ import { Writable } from 'node:stream'
 import type { TestContext } from 'node:test'
 import type { FastifyInstance } from 'fastify'
 import OpenAI from 'openai'
-import { pino } from 'pino'
 import { buildApp } from '../../src/app.ts'
 import { loadConfig } from '../../src/config.ts'
+import { buildLog } from '../../src/log/build-log.ts'
 import { Readiness } from '../../src/readiness.ts'
 import { onEnd } from './cleanup.ts'
 import { type Contract, contractOf } from './contract.ts'
@@ -68,7 +68,7 @@ export async function buildGateway(t: TestContext, options: GatewayOptions = {})
   const loaded = read()
   const { config } = loaded
   const logLines: Record<string, unknown>[] = []
-  const log = pino({ level: config.log.level }, collectLines(logLines))
+  const log = buildLog({ level: config.log.level, destination: collectLines(logLines) })
   const readiness = new Readiness()
   readiness.state = 'ready'
   const app = await buildApp({ loaded, read, log, readiness, version: '0.0.0-test' })

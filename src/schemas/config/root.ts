@@ -6,6 +6,7 @@ import { type Static, Type } from '../typebox.ts'
 import { BackendSchema } from './backends.ts'
 import { IssuerSchema } from './issuers.ts'
 import { LedgerSchema } from './ledger.ts'
+import { LogSchema } from './log.ts'
 import { ModelSchema, modelNameForm, modelNamePattern } from './models.ts'
 import { RoutingSchema } from './routing.ts'
 import { TierSchema } from './tiers.ts'
@@ -169,19 +170,6 @@ const AuthSchema = Type.Object(
     }),
   },
   { ...closed, description: 'Who may call.' },
-)
-
-const LogSchema = Type.Object(
-  {
-    level: Type.Unsafe<'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent'>(
-      Type.String({
-        enum: ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'],
-        default: 'info',
-        description: 'The least that is logged.',
-      }),
-    ),
-  },
-  { ...closed, description: 'Its log.' },
 )
 
 const EngineSchema = Type.Object(

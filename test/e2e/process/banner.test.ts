@@ -22,7 +22,7 @@ function startAtTerminal(t: TestContext, env: Record<string, string>) {
   const terminal = spawn('script', ['-qec', command, '/dev/null'], {
     cwd: folder,
     stdio: ['pipe', 'pipe', 'inherit'],
-    env: { PATH: process.env['PATH'], HOME: folder, HOST: '127.0.0.1', PORT: '0', ...env },
+    env: { PATH: process.env['PATH'], HOME: folder, HOST: '127.0.0.1', PORT: '0', NODE_ENV: 'production', ...env },
   })
   const closed = new Promise<number | null>(resolve => terminal.once('close', resolve))
   onEnd(t, async () => {
@@ -91,4 +91,16 @@ test('with a preset key the line to copy names the variable, and works where tha
   assert.equal(lines.join('\n').includes(adminKey), false)
   const curl = lines.filter(line => /^ +(curl|-d) /.test(line))
   assert.match(await paste(curl, { WEIR_ADMIN_KEY: adminKey }), /data: \[DONE\]\n\n$/)
+})
+
+test('a developer at a terminal reads the log in words, and what is hostile in it cannot reach the terminal', async t => {
+  const backend = await startScriptedBackend(t, llamaServer())
+  const { exit, type, text } = startAtTerminal(t, {
+    ...{ NODE_ENV: 'development', DATABASE_URL: await createDatabase(t), WEIR_KEY_PEPPER: pepper },
+    ...{ WEIR_ADMIN_KEY: adminKey, WEIR_BACKEND_URL: backend.url },
+  })
+  await eventually('it listens', () => /INFO.*: .*listening/.test(text()), { withinMs: 30_000 })
+  assert.doesNotMatch(text(), /^\{"level"/m)
+  type('\u0003')
+  assert.equal(await exit(), 0)
 })
