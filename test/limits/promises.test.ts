@@ -112,10 +112,12 @@ test('what was promised and does not fit counts all the same', async t => {
   const one = await makeLimiter()
   const set = limitSet([total(10), flight(9)])
   ;(await one.admit(set, [0, 0])).hold.settle([0, 0])
+  // Ready before: Redis hears of what is promised in a moment.
+  const other = await makeLimiter()
+  await other.limiter.begin()
   silent(one)
   const { hold } = await one.admit(set, [4, 1])
   // More than anybody could foresee.
-  const other = await makeLimiter()
   const taken = await other.admit(set, [8, 1])
   await becomesUsed(set, [12, 2])
   hold.settle([3, 1])

@@ -91,6 +91,8 @@ test('every operation has a name, a tag, a summary, its errors and, where it nee
       'get /admin/backends/{name}: retrieveBackend',
       'patch /admin/backends/{name}: updateBackend',
       'post /admin/config/reload: reloadConfiguration',
+      'get /admin/log-level: retrieveLogLevel',
+      'put /admin/log-level: updateLogLevel',
       'get /admin/experiments: listExperiments',
       'get /admin/experiments/{name}: retrieveExperiment',
       'patch /admin/experiments/{name}: updateExperiment',
@@ -225,7 +227,7 @@ test('every request has examples, and they are what the schemas ask for', async 
       }
     }
   }
-  assert.equal(count, 17)
+  assert.equal(count, 18)
 })
 
 test('every route is in the document, but for pages and what only spells another route', async t => {

@@ -20,6 +20,6 @@ export const UpdateLogLevelSchema = Type.Object(
       description: 'The least that is to be logged; null for what is configured.',
     }),
   },
-  closed,
+  { ...closed, title: 'UpdateLogLevel', examples: [{ level: 'debug' }] },
 )
 export type UpdateLogLevel = Static<typeof UpdateLogLevelSchema>

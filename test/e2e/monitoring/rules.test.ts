@@ -1,9 +1,9 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict'
 import { globSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { errorCatalogue } from '../../src/errors.ts'
-import { parseMonitoring, readDashboards, readMonitoring, readRules } from '../support/monitoring.ts'
-import { monitoring, promtool } from '../support/prometheus.ts'
+import { errorCatalogue } from '../../../src/errors.ts'
+import { parseMonitoring, readDashboards, readMonitoring, readRules } from '../../support/monitoring.ts'
+import { monitoring, promtool } from '../../support/prometheus.ts'
 
 const alerts = readRules().filter(({ alert }) => alert !== undefined)
 const files = globSync('tests/*.yml', { cwd: monitoring }).sort()
@@ -46,7 +46,7 @@ test('every alert has a case that makes it fire and one that keeps it quiet', ()
 })
 
 test('every alert says how bad it is, what has happened, and where its page and its panel are', () => {
-  const runbook = readFileSync(new URL('../../docs/RUNBOOK.md', import.meta.url), 'utf8')
+  const runbook = readFileSync(new URL('../../../docs/RUNBOOK.md', import.meta.url), 'utf8')
   const anchors = new Set(Array.from(runbook.matchAll(/^#+ (\w+)$/gm), ([, title = '']) => title.toLowerCase()))
   const panels = new Set(
     readDashboards().flatMap(({ uid, panels }) => panels.map(({ id }) => `/d/${uid}?viewPanel=${id}`)),
