@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import OpenAI from 'openai'
-import type { Call } from '../../../src/backend/call.ts'
-import { adminOf } from '../../support/admin.ts'
-import { type Asked, startChatLoad } from '../../support/chat-load.ts'
-import { onEnd } from '../../support/cleanup.ts'
-import { type EngineServer, startEngineServer } from '../../support/engine-server.ts'
-import { eventually } from '../../support/eventually.ts'
-import { buildGateway, type Gateway } from '../../support/gateway.ts'
+import type { Call } from '../../src/backend/call.ts'
+import { adminOf } from '../support/admin.ts'
+import { type Asked, startChatLoad } from '../support/chat-load.ts'
+import { onEnd } from '../support/cleanup.ts'
+import { type EngineServer, startEngineServer } from '../support/engine-server.ts'
+import { eventually } from '../support/eventually.ts'
+import { buildGateway, type Gateway } from '../support/gateway.ts'
 
 const slots = 4
 /** So many calls have gone well before, that those of a whole backend may be tried again. */

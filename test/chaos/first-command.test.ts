@@ -2,9 +2,9 @@ import { deepStrictEqual, match, ok, strictEqual } from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { cloneRepository, finish, type Shell, type } from '../e2e/new-user.ts'
 import { boundedFetch } from '../support/bounded-fetch.ts'
 import { until } from '../support/until.ts'
-import { cloneRepository, finish, type Shell, type } from './new-user.ts'
 
 const installMs = 5 * 60_000
 
