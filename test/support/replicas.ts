@@ -5,7 +5,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { Redis } from 'ioredis'
 import { Agent, type Dispatcher } from 'undici'
 import { boundedFetch } from './bounded-fetch.ts'
@@ -91,8 +90,6 @@ export async function startReplicas(t: TestContext, options: ReplicasOptions): P
     REDIS_URL: redis.url,
     WEIR_KEY_PEPPER: pepper,
     WEIR_ADMIN_KEY: adminKey,
-    // Compiled once and not once for each replica.
-    NODE_COMPILE_CACHE: fileURLToPath(new URL('../../node_modules/.cache/compile', import.meta.url)),
   }
   const start = () => startGateway(t, { env, flags: ['--config', yaml] })
   // The first one makes the schema; the others would only wait for it.

@@ -11,7 +11,9 @@ import { adminKey, health, pepper, sdk, shownKey, statusWith, untilReady } from 
 async function start(t: TestContext, databaseUrl: string, more: Record<string, string> = {}) {
   const backend = await startScriptedBackend(t)
   const stores = { DATABASE_URL: databaseUrl, WEIR_KEY_PEPPER: pepper }
-  return await startGateway(t, { env: { ...stores, WEIR_BACKEND_URL: backend.url, ...more } })
+  return await startGateway(t, {
+    env: { ...stores, WEIR_BACKEND_URL: backend.url, NODE_DISABLE_COMPILE_CACHE: '1', ...more },
+  })
 }
 
 test('G05 with PostgreSQL down it starts, is alive but not ready, and recovers alone; later outages leave it ready', async t => {

@@ -14,7 +14,7 @@ const prompt = 'zebra 7431 says: tell nobody, "crocodile" % of all/any'
 
 async function start(t: TestContext, folder: string) {
   const sinceMs = performance.now()
-  const gateway = await startGateway(t, { folder })
+  const gateway = await startGateway(t, { folder, env: { NODE_DISABLE_COMPILE_CACHE: '1' } })
   return { gateway, listeningMs: Math.round(performance.now() - sinceMs) }
 }
 
