@@ -43,7 +43,7 @@ export default fp(
     const running = new Set<ServerResponse>()
     const sockets = new Set<Socket>()
     const waiting = new Set<Waiting>()
-    let hasBegun = false
+    let [hasBegun, isClosing] = [false, false]
     const hurried = Promise.withResolvers<void>()
 
     app.server.on('connection', (socket: Socket) => {
@@ -61,7 +61,8 @@ export default fp(
           waiting.delete(each)
           each.resolve()
         }
-        if (hasBegun) socket.destroySoon()
+        // Not before: a balancer that has not been told of it may be sending the next request on it.
+        if (isClosing) socket.destroySoon()
       })
       done()
     })
@@ -86,6 +87,7 @@ export default fp(
     })
     app.addHook('preClose', async () => {
       hasBegun = true
+      isClosing = true
       setTimeout(() => {
         const used = new Set([...running].map(response => response.socket))
         for (const socket of sockets) if (!used.has(socket)) socket.destroy()
