@@ -67,7 +67,7 @@ test('G03 a rolling restart of 4 replicas under 200 requests a second through HA
   const tookS = (performance.now() - beganAt) / 1000
   await load.stop()
 
-  assert.deepEqual(failures, [])
+  assert.deepEqual(failures, [], haproxy.complaints())
   assert.ok(load.samples.every(({ status }) => status === 200))
   assert.ok(load.samples.length >= perSecond * tookS, 'the load was kept up')
   t.diagnostic(

@@ -46,8 +46,8 @@ test('both replicas behind nginx and HAProxy are restarted under mixed load: no 
   await Promise.all(loads.map(load => load.stop()))
   const counts = await Promise.all(counting.map(each => each.stop()))
   for (const [index, { done, failures }] of loads.entries()) {
-    const kind = balancers[index]?.kind
-    assert.deepEqual(failures, [], String(kind))
+    const { kind, complaints } = balancers[index] ?? assert.fail()
+    assert.deepEqual(failures, [], `${kind}:\n${complaints()}`)
     for (const count of Object.values(done)) assert.ok(count >= 50, `${kind}: ${JSON.stringify(done)}`)
     t.diagnostic(`${kind}: ${JSON.stringify(done)}`)
   }
