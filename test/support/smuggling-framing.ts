@@ -64,9 +64,7 @@ const teNames = [
   '\tTransfer-Encoding',
   '\xadTransfer-Encoding',
   '"Transfer-Encoding"',
-  'Transfer_Encoding',
   'Transfer Encoding',
-  'TransferEncoding',
   'Transfer-Encodin\xe7',
   'X: x\rTransfer-Encoding',
   'X: x\nTransfer-Encoding',
@@ -82,6 +80,9 @@ const teLines: readonly (readonly [string, string])[] = [
   ...teNames.map(name => [JSON.stringify(name), `${name}: chunked`] as const),
   ['no space', 'Transfer-Encoding:chunked'],
 ]
+
+/** Headers that only look like it: to all readers they are others. */
+const otherNames = ['Transfer_Encoding', 'TransferEncoding', 'X-Transfer-Encoding', 'Content-Encoding', 'TE']
 
 /** Each with both headers: who goes by the one sees a hidden request where the other sees the body. */
 function bothHeaders(): Payload[] {
@@ -107,7 +108,7 @@ const lengths = (n: number): readonly string[] => [
   ...[`${2n ** 32n + BigInt(n)}`, '9223372036854775808', '9'.repeat(40), '\u00b2', '0 0'],
 ]
 
-const clNames = ['Content-Length ', ' Content-Length', '\tContent-Length', 'Content-Length\0', 'Content_Length', 'Content-Lengt\xe8']
+const clNames = ['Content-Length ', ' Content-Length', '\tContent-Length', 'Content-Length\0', 'Content-Lengt\xe8']
 
 function lengthsOnly(): Payload[] {
   const size = hidden(0).length
@@ -126,6 +127,14 @@ function lengthsOnly(): Payload[] {
       made(`CL ${first} and ${second}`, [`Content-Length: ${first}`, `Content-Length: ${second}`]),
       made(`CL ${first} and ${second} apart`, [`Content-Length: ${first}`, 'X: y', `content-length: ${second}`]),
     ]),
+    ...otherNames.map(name => {
+      const lines = (length: number) => [`Content-Length: ${length}`, `${name}: chunked`]
+      return request(`CL.TE ${JSON.stringify(name)}`, at => {
+        const body = `0\r\n\r\n${hidden(at)}`
+        return { lines: lines(body.length), body }
+      })
+    }),
+    made('CL and Content_Length', ['Content_Length: 0', `Content-Length: ${size}`]),
     made('a length that Connection names', ['Connection: Content-Length', `Content-Length: ${size}`]),
   ]
 }
@@ -138,7 +147,8 @@ function chunks(): Payload[] {
       return { lines: ['Transfer-Encoding: chunked'], body: write(inner, inner.length.toString(16)) }
     })
   const end = '\r\n0\r\n\r\n'
-  const sized = (text: (size: string) => string) => made(JSON.stringify(text('N')), (inner, n) => `${text(n)}\r\n${inner}${end}`)
+  const sized = (text: (size: string) => string) =>
+    made(JSON.stringify(text('N')), (inner, n) => `${text(n)}\r\n${inner}${end}`)
   return [
     ...Object.entries(noise).flatMap(([, bytes]) => [sized(n => `${n}${bytes}`), sized(n => `${bytes}${n}`)]),
     ...[

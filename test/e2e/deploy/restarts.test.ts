@@ -6,7 +6,7 @@ import { llamaServer } from '../../support/engines.ts'
 import { eventually } from '../../support/eventually.ts'
 import { sdkFor, startCounting, startSdkLoad, tokens } from './sdk-load.ts'
 
-const perDay = 300
+const perDay = 200
 
 /** Which replicas have answered what a balancer has let through so far. */
 const repliers = (balancer: Balancer, from = 0) =>
@@ -30,7 +30,7 @@ test('both replicas behind nginx and HAProxy are restarted under mixed load: no 
   const balancers = [await startNginx(t, [first, second]), await startHaproxy(t, [first, second])]
   const [open, daily] = [await world.key('open'), await world.key('daily')]
   const loads = balancers.map(({ url }) => startSdkLoad(sdkFor(url, open), { stream: 5, whole: 3, embedding: 3 }))
-  const counting = balancers.map(({ url }) => startCounting(sdkFor(url, daily), 50))
+  const counting = balancers.map(({ url }) => startCounting(sdkFor(url, daily), 40))
 
   for (const balancer of balancers)
     await eventually(`${balancer.kind} has asked both`, () => repliers(balancer).size === 2)
@@ -44,7 +44,8 @@ test('both replicas behind nginx and HAProxy are restarted under mixed load: no 
   }
 
   await Promise.all(loads.map(load => load.stop()))
-  const counts = await Promise.all(counting.map(each => each.stop()))
+  await eventually('the limit has been reached', () => counting.every(({ denied }) => denied > 0), { withinMs: 10_000 })
+  await Promise.all(counting.map(each => each.stop()))
   for (const [index, { done, failures }] of loads.entries()) {
     const { kind, complaints } = balancers[index] ?? assert.fail()
     assert.deepEqual(failures, [], `${kind}:\n${complaints()}`)
@@ -52,14 +53,9 @@ test('both replicas behind nginx and HAProxy are restarted under mixed load: no 
     t.diagnostic(`${kind}: ${JSON.stringify(done)}`)
   }
   assert.deepEqual(
-    counts.flatMap(({ failures }) => failures),
+    counting.flatMap(({ failures }) => failures),
     [],
   )
-  const admitted = counts.reduce((sum, each) => sum + each.admitted, 0)
-  assert.equal(
-    admitted,
-    perDay,
-    'what one server would have admitted, through two balancers, four processes and two restarts',
-  )
-  for (const { denied } of counts) assert.ok(denied > 0)
+  const admitted = counting.reduce((sum, each) => sum + each.admitted, 0)
+  assert.equal(admitted, perDay, 'what one server would have admitted')
 })

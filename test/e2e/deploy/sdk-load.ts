@@ -72,14 +72,16 @@ export function startSdkLoad(openai: OpenAI, callers: Readonly<Record<Kind, numb
   }
 }
 
-export interface Counted {
+export interface Counting {
+  /** By a limit. */
   readonly admitted: number
   readonly denied: number
   readonly failures: readonly string[]
+  stop(): Promise<void>
 }
 
-/** Asks for embeddings, so many a second, until stopped; how many were admitted and how many denied by a limit. */
-export function startCounting(openai: OpenAI, everyMs: number): { stop(): Promise<Counted> } {
+/** Asks for one embedding after the other, until stopped. */
+export function startCounting(openai: OpenAI, pauseMs: number): Counting {
   let [admitted, denied, isRunning] = [0, 0, true]
   const failures: string[] = []
   const loop = async () => {
@@ -91,15 +93,21 @@ export function startCounting(openai: OpenAI, everyMs: number): { stop(): Promis
         if (error instanceof APIError && error.status === 429) denied += 1
         else failures.push(describeFailure(error))
       }
-      await sleep(everyMs)
+      await sleep(pauseMs)
     }
   }
   const running = loop()
   return {
+    get admitted() {
+      return admitted
+    },
+    get denied() {
+      return denied
+    },
+    failures,
     async stop() {
       isRunning = false
       await running
-      return { admitted, denied, failures }
     },
   }
 }

@@ -1,7 +1,7 @@
 /** Sends payloads byte for byte, and finds out how many answers each got and what of it reached the gateway. */
 import type { TestContext } from 'node:test'
 import { connectRaw } from '../../support/raw-client.ts'
-import { hiddenPath, type Payload } from '../../support/smuggling.ts'
+import { hiddenPath, number, type Payload } from '../../support/smuggling.ts'
 
 export interface Outcome {
   readonly name: string
@@ -38,9 +38,8 @@ export async function sendAll(
   }
   await Promise.all(Array.from({ length: atOnce }, worker))
   return payloads.map(({ name }, at) => {
-    const mark = new RegExp(`case=${String(at).padStart(4, '0')}`)
-    const mine = reached.filter(target => mark.test(target))
-    const isHiddenReached = mine.some(target => target.startsWith(hiddenPath))
-    return { name, statuses: statuses[at] ?? [], reached: mine, isHiddenReached }
+    const hiddenUrl = `${hiddenPath}/${number(at)}`
+    const mine = reached.filter(target => target === hiddenUrl || target.includes(`case=${number(at)}`))
+    return { name, statuses: statuses[at] ?? [], reached: mine, isHiddenReached: mine.includes(hiddenUrl) }
   })
 }
