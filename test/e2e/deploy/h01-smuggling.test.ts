@@ -113,9 +113,9 @@ test(`H01 ${payloads.length} requests that could be smuggled`, async t => {
           if (url.startsWith('/hidden/')) assert.ok(logged.has(url), `${kind} knows of no request ${url}: ${name}`)
       }
       const asTwo = outcomes.filter(({ isHiddenReached, statuses }) => isHiddenReached || statuses.length > 1)
-      assert.deepEqual(asTwo.map(({ name }) => name).sort(), [...readAsTwo[kind]].sort())
+      assert.deepEqual(new Set(asTwo.map(({ name }) => name)), new Set(readAsTwo[kind]))
       const served = outcomes.filter((outcome, at) => payloads[at]?.isPlain === false && !isRefused(outcome))
-      assert.deepEqual(served.map(({ name }) => name).sort(), [...putRight[kind]].sort())
+      assert.deepEqual(new Set(served.map(({ name }) => name)), new Set(putRight[kind]))
       assert.deepEqual(backend.exchangesTo('/v1/chat/completions'), [])
     })
   }
