@@ -13,6 +13,10 @@ import { type Outcome, sendAll } from './smuggling-run.ts'
 const payloads = [...framingPayloads(), ...headPayloads()]
 const isRefused = ({ statuses }: Outcome) => statuses.every(status => status >= 400 && status < 500)
 
+/** A stricter version than Debian's has fewer of those that are known. */
+const beyond = (outcomes: readonly Outcome[], known: readonly string[]) =>
+  outcomes.filter(({ name }) => !known.includes(name)).map(each => JSON.stringify(each))
+
 /**
  * What these read as two requests, and hand on as two. Whoever sent it to them sent two, by their reading; nobody who shares
  * the connection to a replica is touched by it. None of it is ever one request for the gateway that it answers as two.
@@ -113,9 +117,9 @@ test(`H01 ${payloads.length} requests that could be smuggled`, async t => {
           if (url.startsWith('/hidden/')) assert.ok(logged.has(url), `${kind} knows of no request ${url}: ${name}`)
       }
       const asTwo = outcomes.filter(({ isHiddenReached, statuses }) => isHiddenReached || statuses.length > 1)
-      assert.deepEqual(new Set(asTwo.map(({ name }) => name)), new Set(readAsTwo[kind]))
+      assert.deepEqual(beyond(asTwo, readAsTwo[kind]), [])
       const served = outcomes.filter((outcome, at) => payloads[at]?.isPlain === false && !isRefused(outcome))
-      assert.deepEqual(new Set(served.map(({ name }) => name)), new Set(putRight[kind]))
+      assert.deepEqual(beyond(served, putRight[kind]), [])
       assert.deepEqual(backend.exchangesTo('/v1/chat/completions'), [])
     })
   }
