@@ -11,6 +11,7 @@ import { findFreePort } from '../../support/daemon.ts'
 import { llamaServer } from '../../support/engines.ts'
 import { eventually } from '../../support/eventually.ts'
 import { buildGateway } from '../../support/gateway.ts'
+import { within } from '../../support/inbox.ts'
 import { gather, oneBackendYaml, question, sendQuestion, streamQuestion } from '../../support/inference.ts'
 import { connectRaw, type RawEvent } from '../../support/raw-client.ts'
 import { startScriptedBackend } from '../../support/scripted-backend.ts'
@@ -64,7 +65,8 @@ for (const kind of kinds) {
         sendQuestion(client, body)
         const exchange = await backend.nextRequest('/v1/chat/completions')
         client.destroy()
-        assert.equal((await exchange.closed).by, 'client')
+        const { by } = await within(exchange.closed, 3000, () => 'the backend still has it')
+        assert.equal(by, 'client')
       }
     })
 
