@@ -19,6 +19,10 @@ export interface Drain {
   begin(): void
   /** Ends the connections of what still runs, in the middle of its answer. */
   cut(): void
+  /** Says that the grace is given up: whoever waits for something while it closes waits a moment at most. */
+  hurry(): void
+  /** Fulfilled by that. */
+  readonly hurried: Promise<void>
 }
 
 /** How long a connection may take, once the application closes, to come up with the request it was opened for. */
@@ -40,6 +44,7 @@ export default fp(
     const sockets = new Set<Socket>()
     const waiting = new Set<Waiting>()
     let hasBegun = false
+    const hurried = Promise.withResolvers<void>()
 
     app.server.on('connection', (socket: Socket) => {
       sockets.add(socket)
@@ -76,6 +81,8 @@ export default fp(
       cut: () => {
         for (const response of running) response.destroy()
       },
+      hurry: hurried.resolve,
+      hurried: hurried.promise,
     })
     app.addHook('preClose', async () => {
       hasBegun = true

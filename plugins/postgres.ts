@@ -29,9 +29,11 @@ export default fp<PostgresOptions>(
     app.decorate('database', contact)
     app.addHook('onClose', async () => {
       const stopped = contact.stop()
+      // By then the ledger has closed, and nothing is lost with a connection.
+      void app.drain.hurried.then(() => database.renew('silent'))
       await database.close()
       await stopped
     })
   },
-  { name: 'postgres', fastify: '5.x' },
+  { name: 'postgres', fastify: '5.x', dependencies: ['drain'] },
 )

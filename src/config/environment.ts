@@ -24,6 +24,7 @@ export const variables = [
   { name: 'TRUSTED_PROXIES', kind: 'list', path: ['server', 'trustedProxies'] },
   { name: 'FLOOD_GUARD_REQUESTS', kind: 'integer', path: ['server', 'floodGuard', 'requestsPerMinute'] },
   { name: 'FLOOD_GUARD_FAILURES', kind: 'integer', path: ['server', 'floodGuard', 'failuresPerMinute'] },
+  { name: 'MIN_DRAIN', kind: 'text', path: ['server', 'minDrain'] },
   { name: 'LOG_LEVEL', kind: 'text', path: ['log', 'level'] },
   { name: 'DATABASE_URL', kind: 'secret', path: ['stores', 'databaseUrl'] },
   { name: 'REDIS_URL', kind: 'secret', path: ['stores', 'redisUrl'] },

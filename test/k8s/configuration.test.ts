@@ -61,9 +61,11 @@ for (const [folder, manifests] of Object.entries({ development, production })) {
     })
 
     test('it is killed only after all that its stop may take', t => {
-      const { graceMs } = load(t).config.server
+      const { graceMs, minDrainMs } = load(t).config.server
       const preStopMs = (container.lifecycle?.preStop?.sleep?.seconds ?? 0) * 1000
-      ok(preStopMs > 0, 'an idle Weir closes at once, and balancers still send it requests then')
+      ok(preStopMs > 0, 'the Services still send it requests')
+      const { periodSeconds = 10, failureThreshold = 3 } = container.readinessProbe ?? {}
+      ok(minDrainMs >= (periodSeconds * failureThreshold + 1) * 1000, 'nobody has seen its readiness yet')
       ok((pod.terminationGracePeriodSeconds ?? 0) * 1000 >= preStopMs + graceMs + storesCloseMs + reserveMs)
     })
 

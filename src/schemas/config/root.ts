@@ -100,6 +100,13 @@ const ServerSchema = Type.Object(
       description: 'Take on changes of weir.yaml by itself, without a signal or a call.',
     }),
     grace: DurationSchema({ description: 'From SIGTERM to exit.', default: '30s', 'x-weir-least': '0s' }),
+    minDrain: Type.Optional(
+      DurationSchema({
+        description:
+          'How long it serves on after SIGTERM, also idle; 5s or a sixth of grace, 0s while the database is embedded.',
+        'x-weir-least': '0s',
+      }),
+    ),
     urlImages: Type.Boolean({
       default: false,
       description: 'Let image_url name a http(s) URL, which the backend fetches by itself.',
