@@ -1,6 +1,7 @@
 import fp from 'fastify-plugin'
 import type { Sql } from 'postgres'
 import type { Config } from '../src/config.ts'
+import type { Readiness } from '../src/readiness.ts'
 import { DatabaseContact } from '../src/store/contact.ts'
 import { openDatabase } from '../src/store/database.ts'
 
@@ -15,16 +16,19 @@ declare module 'fastify' {
 
 interface PostgresOptions {
   readonly config: Pick<Config, 'stores'>
+  readonly readiness: Pick<Readiness, 'needs'>
 }
 
 /**
- * Starts also while the database is down; makes contact and applies migrations in the background, and goes on trying.
+ * Starts also while the database is down; makes contact in the background, applies migrations where it may, and goes on trying.
  * Throws DataDirBusyError when another process holds the embedded database.
  */
 export default fp<PostgresOptions>(
-  async (app, { config }) => {
+  async (app, { config, readiness }) => {
     const database = await openDatabase(config.stores)
-    const contact = new DatabaseContact(database, app.log)
+    const contact = new DatabaseContact(database, app.log, config.stores.migrate)
+    // An outage passes, and what is known goes on; here somebody has to do something, and an update must not go on meanwhile.
+    readiness.needs(() => contact.state !== 'outdated')
     app.decorate('sql', database.sql)
     app.decorate('database', contact)
     app.addHook('onClose', async () => {

@@ -35,7 +35,7 @@ const defaults = (folder: string): Config => ({
     watchConfig: true,
     urlImages: false,
   },
-  stores: { dataDir: join(folder, '.weir'), replicas: 1 },
+  stores: { dataDir: join(folder, '.weir'), migrate: 'new', replicas: 1 },
   auth: { keyCacheTtlMs: 30_000, tokenTtlMs: 900_000, issuers: {}, previousKeyPeppers: [] },
   log: { level: 'info', sampleSuccesses: 1 },
   engine: { slots: 4, contextLength: 2048 },

@@ -27,6 +27,7 @@ export const variables = [
   { name: 'MIN_DRAIN', kind: 'text', path: ['server', 'minDrain'] },
   { name: 'LOG_LEVEL', kind: 'text', path: ['log', 'level'] },
   { name: 'DATABASE_URL', kind: 'secret', path: ['stores', 'databaseUrl'] },
+  { name: 'WEIR_MIGRATE', kind: 'text', path: ['stores', 'migrate'] },
   { name: 'REDIS_URL', kind: 'secret', path: ['stores', 'redisUrl'] },
   { name: 'WEIR_REPLICAS', kind: 'integer', path: ['stores', 'replicas'] },
   { name: 'WEIR_DATA_DIR', kind: 'text', path: ['stores', 'dataDir'] },

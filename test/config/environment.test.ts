@@ -27,6 +27,7 @@ test('every variable is obeyed', t => {
     LOG_LEVEL: ['debug', 'log.level', 'debug'],
     DATABASE_URL: ['postgres://u:p@h/db', 'stores.databaseUrl', 'postgres://u:p@h/db'],
     DATABASE_URL_FILE: ['db-url', 'stores.databaseUrl', 'postgres://u:p@h/db'],
+    WEIR_MIGRATE: ['never', 'stores.migrate', 'never'],
     REDIS_URL: ['rediss://h', 'stores.redisUrl', 'rediss://h'],
     REDIS_URL_FILE: ['redis-url', 'stores.redisUrl', 'redis://h'],
     WEIR_REPLICAS: ['4', 'stores.replicas', 4],

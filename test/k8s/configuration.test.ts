@@ -148,6 +148,23 @@ test('the replay loads the configuration of production, and looks where a replic
   ok(claims.some(name => data?.startsWith(`${name}-weir-`)))
 })
 
+for (const [folder, manifests] of Object.entries({ development, production })) {
+  test(`k8s/overlays/${folder}: the migration has the database and the version of the replicas, which leave it the schema`, t => {
+    const migration = onlyContainer(named(manifests, 'Job', 'weir-migration'))
+    const gateway = gatewayOf(manifests)
+    const known = environmentNames()
+    ok((migration.container.env ?? []).every(({ name }) => known.includes(name)))
+    deepStrictEqual(migration.container.args, ['migrate'])
+    strictEqual(migration.container.image, gateway.container.image)
+    const [own, theirs] = [migration, gateway].map(one => {
+      const { root: cwd, env } = enter(t, one, manifests)
+      const { stores } = loadConfig({ argv: [], env, cwd }).config
+      return { ...stores, dataDir: '' }
+    })
+    deepStrictEqual([own?.databaseUrl, theirs?.migrate], [theirs?.databaseUrl, 'never'])
+  })
+}
+
 test('the stand-in for Redis lets Weir do what README.md says, and nothing else', () => {
   const readme = readFileSync(join(root, 'README.md'), 'utf8')
   const sentence = /\*\*The Redis user\*\* of Weir may do ([^.]*?), on `weir:\*`/s.exec(readme)?.[1] ?? ''

@@ -9,6 +9,7 @@ import { LedgerSchema } from './ledger.ts'
 import { LogSchema } from './log.ts'
 import { ModelSchema, modelNameForm, modelNamePattern } from './models.ts'
 import { RoutingSchema } from './routing.ts'
+import { StoresSchema } from './stores.ts'
 import { TierSchema } from './tiers.ts'
 import { ByteSizeSchema, DurationSchema, PathSchema, SecretSchema } from './units.ts'
 import { WebhookSchema } from './webhooks.ts'
@@ -113,24 +114,6 @@ const ServerSchema = Type.Object(
     }),
   },
   { ...closed, description: 'How Weir listens.' },
-)
-
-const StoresSchema = Type.Object(
-  {
-    dataDir: PathSchema({
-      default: '.weir',
-      description: 'The folder for what must outlive a restart; made with mode 0700.',
-    }),
-    databaseUrl: Type.Optional(SecretSchema({ description: 'PostgreSQL; an embedded one in dataDir when absent.' })),
-    redisUrl: Type.Optional(SecretSchema({ description: 'Redis, for several replicas; in-process when absent.' })),
-    replicas: Type.Integer({
-      minimum: 1,
-      maximum: 1000,
-      default: 1,
-      description: 'Replicas to share limits with while Redis has never been reached.',
-    }),
-  },
-  { ...closed, description: 'What it keeps, and where.' },
 )
 
 const AuthSchema = Type.Object(

@@ -114,7 +114,7 @@ test('a caller who does not read holds the exit no longer than the grace, and th
   assert.ok(tookMs < 2500, `the exit took ${tookMs} ms`)
 })
 
-test('Ctrl-C, which comes twice at once through npm, is one wish', async t => {
+test('G06 Ctrl-C, which comes twice at once through npm, is one wish, and what runs is served to its end', async t => {
   const gateway = await start(t)
   const stream = await openStream(gateway.url, adminKey)
   const stopped = stop(gateway, 'SIGINT', 'SIGINT', 'SIGTERM')
