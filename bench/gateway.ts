@@ -14,6 +14,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import postgres from 'postgres'
 import { Agent, request } from 'undici'
 import { startPostgresServer } from '../test/support/postgres-server.ts'
 import { startRedisServer } from '../test/support/redis-server.ts'
@@ -24,11 +25,12 @@ const idleMs = 5000
 const warmUpMs = 3000
 const measuredMs = 10_000
 const callers = 32
-const streams = 500
+const streams = 1000
 const eventsPerSecond = 20
 const ticksPerSecond = 100
 const megabyte = 2 ** 20
 
+const last = [{ index: 0, delta: {}, finish_reason: 'stop' }]
 const usage = { prompt_tokens: 10, completion_tokens: 20, total_tokens: 30 }
 const eventOf = (delta: object, more: object = {}) =>
   `data: ${JSON.stringify({ id: 'chatcmpl-1', object: 'chat.completion.chunk', created: 1, model: 'm', choices: [{ index: 0, delta, finish_reason: null }], ...more })}\n\n`
@@ -40,6 +42,12 @@ async function startBackend() {
     if (incoming.url === '/v1/models') {
       reply.setHeader('content-type', 'application/json')
       reply.end('{"object":"list","data":[{"id":"m","object":"model"}]}')
+      return
+    }
+    // What other engines are asked.
+    if (incoming.method !== 'POST') {
+      reply.statusCode = 404
+      reply.end()
       return
     }
     let body = ''
@@ -64,12 +72,15 @@ async function startBackend() {
   await once(backend.listen(0, '127.0.0.1', 4096), 'listening')
   const { port } = backend.address() as AddressInfo
   const end = () => {
-    for (const reply of open) reply.end(`${eventOf({}, { choices: [], usage })}data: [DONE]\n\n`)
+    for (const reply of open)
+      reply.end(`${eventOf({}, { choices: last })}${eventOf({}, { choices: [], usage })}data: [DONE]\n\n`)
   }
+  let sent = 0
   const tick = () => {
     for (const reply of open) reply.write(eventOf({ content: 'word ' }))
+    sent += open.size
   }
-  return { url: `http://127.0.0.1:${port}`, open, tick, end, close: () => backend.close() }
+  return { url: `http://127.0.0.1:${port}`, open, tick, end, sent: () => sent, close: () => backend.close() }
 }
 
 type Backend = Awaited<ReturnType<typeof startBackend>>
@@ -85,6 +96,8 @@ async function startReplica(backend: Backend, stores: Record<string, string>) {
   }
   const env = { PATH: process.env['PATH'], WEIR_BACKEND_URL: backend.url, NODE_ENV: 'production', ...own, ...stores }
   const child = spawn(process.execPath, [server], { cwd: folder, env, stdio: ['ignore', 'pipe', 'inherit'] })
+  // Also where this process fails.
+  process.once('exit', () => child.kill('SIGKILL'))
   const lines = createInterface({ input: child.stdout })
   const url = await new Promise<string>(resolve =>
     lines.on('line', line => {
@@ -130,33 +143,33 @@ async function measure(name: string, stores: Record<string, string>): Promise<st
     async function caller(): Promise<void> {
       while (performance.now() < endMs) {
         const { statusCode, body } = await ask(false)
-        await body.dump()
-        if (statusCode !== 200) throw new Error(`answered ${statusCode}`)
+        const text = await body.text()
+        if (statusCode !== 200) throw new Error(`answered ${statusCode}: ${text}`)
         count += 1
       }
     }
     await Promise.all(Array.from({ length: callers }, caller))
     return count
   }
+  const answers = await Promise.all(Array.from({ length: streams }, () => ask(true)))
+  const ends = answers.map(({ body }) => body.dump({ limit: Number.MAX_SAFE_INTEGER }))
+  while (backend.open.size < streams) await delay(10)
+  const ticker = setInterval(backend.tick, 1000 / eventsPerSecond)
+  await delay(warmUpMs)
+  const [streamed, sent] = [replica.cpuSeconds(), backend.sent()]
+  await delay(measuredMs)
+  const eventUs = ((replica.cpuSeconds() - streamed) * 1e6) / (backend.sent() - sent)
+  const perStream = (replica.rssBytes() - idle) / streams
+  clearInterval(ticker)
+  backend.end()
+  await Promise.all(ends)
+  await delay(idleMs)
   await load(warmUpMs)
   const before = replica.cpuSeconds()
   const requests = await load(measuredMs)
   const cpuMs = ((replica.cpuSeconds() - before) * 1000) / requests
 
   const loaded = replica.rssBytes()
-  const answers = await Promise.all(Array.from({ length: streams }, () => ask(true)))
-  const ends = answers.map(({ body }) => body.dump({ limit: Number.MAX_SAFE_INTEGER }))
-  while (backend.open.size < streams) await delay(10)
-  const ticker = setInterval(backend.tick, 1000 / eventsPerSecond)
-  await delay(warmUpMs)
-  const streamed = replica.cpuSeconds()
-  await delay(measuredMs)
-  const events = streams * eventsPerSecond * (measuredMs / 1000)
-  const eventUs = ((replica.cpuSeconds() - streamed) * 1e6) / events
-  const perStream = (replica.rssBytes() - loaded) / streams
-  clearInterval(ticker)
-  backend.end()
-  await Promise.all(ends)
   await replica.stop()
   await agent.destroy()
   backend.close()
@@ -180,6 +193,12 @@ try {
     await measure('PostgreSQL and Redis', { DATABASE_URL: sql.url, REDIS_URL: redis.url }),
   ]
   const head = ['stores', 'RSS idle', 'RSS after load', 'requests/s', 'CPU ms/request', 'requests/s a core']
+  const client = postgres(sql.url, { max: 1 })
+  const [size] = await client<{ bytes: number }[]>`
+    select sum(pg_total_relation_size(inhrelid)) / (select count(*) from usage_events) as bytes
+    from pg_inherits where inhparent = 'usage_events'::regclass`
+  await client.end()
+  process.stdout.write(`A row of usage_events has ${Math.round(Number(size?.bytes))} bytes, with its indexes.\n`)
   process.stdout.write(`| ${[...head, 'RSS a stream', 'CPU µs an event'].join(' | ')} |\n${rows.join('\n')}\n`)
 } finally {
   await Promise.all([sql.remove(), redis.remove()])

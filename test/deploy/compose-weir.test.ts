@@ -101,6 +101,24 @@ for (const replica of replicas) {
   })
 }
 
+test('O06 the database is brought to the schema of the same version, by the same configuration, before a replica starts', t => {
+  const migrate = serviceNamed('migrate')
+  deepStrictEqual(migrate.command, ['migrate'])
+  deepStrictEqual(
+    [migrate.image, migrate.environment],
+    [serviceNamed('weir-1').image, serviceNamed('weir-1').environment],
+  )
+  deepStrictEqual(load(t, migrate, compose.secrets).warnings, [])
+})
+
+test('O06 what nginx and HAProxy read from the environment is given', () => {
+  const templates = read('deploy/nginx/templates/weir.conf.template')
+  const wanted = new Set([...templates.matchAll(/\$\{([A-Z][A-Z0-9_]*)\}/g)].map(([, name = '']) => name))
+  deepStrictEqual(new Set(Object.keys(serviceNamed('nginx').environment ?? {})), wanted)
+  const haproxy = read('deploy/haproxy/haproxy.cfg')
+  for (const name of Object.keys(serviceNamed('haproxy').environment ?? {})) ok(haproxy.includes(`\${${name}-`), name)
+})
+
 test('O06 the configuration with a second model is taken as well, and needs what its profile starts', t => {
   const given = readCompose({ CONFIG_FILE: 'second-model.yaml' })
   const { config, warnings } = load(t, given.services['weir-1'] as Service, given.secrets)

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { DCLinter } from 'dclint'
 import { root } from '../architecture/source-file.ts'
-import { compose, composeVariables, mountsOf, serviceNamed, services } from './compose.ts'
+import { compose, composeVariables, daemons, mountsOf, serviceNamed, services } from './compose.ts'
 
 /** Anchors stand where they are first needed, and whom a port is open to is checked here: the linter reads no variables. */
 const rules = { 'service-keys-order': 0, 'top-level-properties-order': 0, 'no-unbound-port-interfaces': 0 } as const
@@ -42,7 +42,7 @@ test('O06 `docker compose up` starts all of it; profiles have only what is beyon
   ])
   const plain = services.map(([name]) => name).filter(name => !beyond.some(([other]) => other === name))
   deepStrictEqual(plain, [
-    ...['alertmanager', 'grafana', 'llama-embeddings', 'llama-server', 'nginx'],
+    ...['alertmanager', 'grafana', 'llama-embeddings', 'llama-server', 'migrate', 'nginx'],
     ...['postgres', 'prometheus', 'redis', 'weir-1', 'weir-2'],
   ])
 })
@@ -78,20 +78,25 @@ test('O06 every service has bounds on CPU, memory, processes and logs, and may d
   }
 })
 
+function conditionFor(name: string): string {
+  if (name === 'migrate') return 'service_completed_successfully'
+  // A model may take minutes to be fetched, and Weir says so meanwhile.
+  return name.startsWith('llama-') ? 'service_started' : 'service_healthy'
+}
+
 test('O06 every service says whether it is well, and who needs another waits until that one is', () => {
-  for (const [name, { healthcheck, depends_on = {} }] of services) {
-    ok((healthcheck?.test.length ?? 0) > 1, name)
+  for (const [name, { healthcheck }] of daemons) ok((healthcheck?.test?.length ?? 0) > 1, name)
+  for (const [name, { depends_on = {} }] of services) {
     for (const [other, { condition }] of Object.entries(depends_on)) {
       ok(other in compose.services, other)
-      // A model may take minutes to be fetched, and Weir says so meanwhile.
-      strictEqual(condition, other.startsWith('llama-') ? 'service_started' : 'service_healthy', `${name}: ${other}`)
+      strictEqual(condition, conditionFor(other), `${name}: ${other}`)
     }
   }
   const needs = (name: string) => Object.keys(serviceNamed(name).depends_on ?? {})
   deepStrictEqual(needs('nginx'), ['weir-1', 'weir-2'])
   deepStrictEqual(needs('haproxy'), ['weir-1', 'weir-2'])
   for (const name of needs('nginx')) {
-    deepStrictEqual(needs(name), ['llama-embeddings', 'llama-server', 'postgres', 'redis'])
+    deepStrictEqual(needs(name), ['llama-embeddings', 'llama-server', 'migrate', 'postgres', 'redis'])
   }
 })
 
@@ -107,7 +112,7 @@ test('O06 callers come through a balancer, what watches is for this machine, and
   const on = (network: string) =>
     services.filter(([, { networks }]) => networks.includes(network)).map(([name]) => name)
   deepStrictEqual(on('edge'), ['haproxy', 'nginx', 'weir-1', 'weir-2'])
-  deepStrictEqual(on('stores'), ['postgres', 'redis', 'weir-1', 'weir-2'])
+  deepStrictEqual(on('stores'), ['migrate', 'postgres', 'redis', 'weir-1', 'weir-2'])
   strictEqual(compose.networks['stores']?.internal, true)
 })
 

@@ -18,7 +18,8 @@ export interface Service {
   readonly networks: readonly string[]
   readonly ports?: readonly string[]
   readonly command?: readonly string[]
-  readonly healthcheck?: { readonly test: readonly string[] }
+  readonly healthcheck?: { readonly test?: readonly string[]; readonly disable?: boolean }
+  readonly restart?: string
   readonly stop_grace_period?: string
   readonly read_only?: boolean
   readonly cap_drop?: readonly string[]
@@ -72,5 +73,9 @@ export const mountsOf = ({ volumes = [] }: Service) =>
       return { from, to, mode }
     })
 
+/** What ends when it is done. */
+const isJob = ({ restart }: Service) => restart === 'no'
+/** The services that stay. */
+export const daemons = services.filter(([, service]) => !isJob(service))
 /** The services that are replicas of Weir. */
-export const replicas = services.filter(([, { image }]) => image.startsWith('ghcr.io/weir-gateway/weir:'))
+export const replicas = daemons.filter(([, { image }]) => image.startsWith('ghcr.io/weir-gateway/weir:'))

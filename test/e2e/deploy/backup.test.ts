@@ -31,14 +31,14 @@ test('G07 a backup by the commands of the documentation, restored elsewhere, has
   const env = { WEIR_KEY_PEPPER: pepper, WEIR_ADMIN_KEY: adminKey, WEIR_BACKEND_URL: backend.url }
   const gateway = await startGateway(t, { folder, env: { ...env, DATABASE_URL: urlOf('weir') } })
   await untilReady(gateway.url)
-  const post = async (path: string, body: object): Promise<{ text: string }> => {
+  const post = async (path: string, body: object): Promise<{ key: string }> => {
     const headers = { authorization: `Bearer ${adminKey}`, 'content-type': 'application/json' }
     const response = await fetch(gateway.url + path, { method: 'POST', headers, body: JSON.stringify(body) })
     strictEqual(response.status, 201)
     return JSON.parse(await response.text())
   }
   await post('/admin/accounts', { name: 'acme', tier: 'enterprise' })
-  const { text: key } = await post('/admin/keys', { account: 'acme', name: 'of acme' })
+  const { key } = await post('/admin/keys', { account: 'acme', name: 'of acme' })
   const embed = (url: string) => sdk(url, key).embeddings.create({ model: 'tinychat', input: 'hi' })
   const idsIn = async (database: string) => {
     const sql = postgres(urlOf(database), { max: 1 })
