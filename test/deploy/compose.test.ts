@@ -7,7 +7,12 @@ import { root } from '../architecture/source-file.ts'
 import { compose, composeVariables, daemons, mountsOf, serviceNamed, services } from './compose.ts'
 
 /** Anchors stand where they are first needed, and whom a port is open to is checked here: the linter reads no variables. */
-const rules = { 'service-keys-order': 0, 'top-level-properties-order': 0, 'no-unbound-port-interfaces': 0 } as const
+const rules = {
+  'service-keys-order': 0,
+  'top-level-properties-order': 0,
+  'no-unbound-port-interfaces': 0,
+  'require-quotes-in-ports': [2, { quoteType: 'double' }],
+} satisfies ConstructorParameters<typeof DCLinter>[0]['rules']
 
 interface Complaint {
   readonly line: number

@@ -22,7 +22,7 @@ function documented(program: string): string[] {
   return words.split(' ').filter(word => /^--(?!dbname|username|host)[\w-]+(=[\w-]+)?$/.test(word))
 }
 
-test('G07 a backup by the commands of the documentation, restored elsewhere, has every key and all use once', async t => {
+test('a backup by the commands of the documentation, restored elsewhere, has every key and all use once', async t => {
   const { server, run } = await startDebianPostgres(t)
   const urlOf = (database: string) => Object.assign(new URL(server.url), { pathname: database }).href
   await run('createdb', ['weir'])

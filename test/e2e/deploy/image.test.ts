@@ -24,7 +24,7 @@ function run(tree: ImageTree, words: readonly string[], env: Record<string, stri
 
 const inTree = (tree: ImageTree, word: string) => (word.startsWith('/') ? tree.at(word) : word)
 
-test('O06 G01 what the Dockerfile puts into the image serves, from a tree that its user cannot write to', async t => {
+test('O06 what the Dockerfile puts into the image serves, from a tree that its user cannot write to', async t => {
   const tree = buildImageTree(t)
   const { stage } = tree.image
   const env = {
