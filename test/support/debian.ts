@@ -16,6 +16,8 @@ export interface Wanted<Name extends string> {
   readonly programs: readonly Name[]
   /** Where the package has them, as `usr/bin`. */
   readonly at: string
+  /** Where an installed one may have them beside the PATH. */
+  readonly folders?: readonly string[]
   /** What a person is to do who has none of it. */
   readonly remedy: string
 }
@@ -39,7 +41,7 @@ export async function findPrograms<Name extends string>(wanted: Wanted<Name>): P
 
 function findOnPath<Name extends string>(wanted: Wanted<Name>): Found<Name> | undefined {
   const usual = ['/usr/bin', '/usr/sbin', '/usr/local/bin', '/usr/local/sbin', '/opt/homebrew/bin']
-  const folders = [...(process.env['PATH'] ?? '').split(delimiter), ...usual]
+  const folders = [...(process.env['PATH'] ?? '').split(delimiter), ...usual, ...(wanted.folders ?? [])]
   const programs = folders.map(folder => programsIn(folder, wanted)).find(isThere)
   return programs === undefined ? undefined : { programs, libraries: undefined }
 }

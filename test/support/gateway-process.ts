@@ -40,6 +40,10 @@ export interface GatewayOptions {
   nodeFlags?: string[]
   /** Another program with the same log contract. */
   program?: string
+  /** Another Node than the one that runs the test. */
+  node?: string
+  /** Whom it runs as, where that is not the test's own user. */
+  owner?: { readonly uid: number; readonly gid: number } | undefined
   withinMs?: number
 }
 
@@ -113,12 +117,13 @@ interface Addresses {
 
 async function spawnGateway(
   t: TestContext,
-  { env = {}, flags = [], nodeFlags = [], program = SERVER, ...given }: GatewayOptions,
+  { env = {}, flags = [], nodeFlags = [], program = SERVER, node = process.execPath, ...given }: GatewayOptions,
 ): Promise<{ gateway: GatewayProcess; listening: Promise<Addresses> }> {
   const folder = given.folder ?? (await mkdtemp(join(tmpdir(), 'weir-test-gateway-')))
   if (given.folder === undefined) onEnd(t, () => rm(folder, { recursive: true, force: true }))
-  const child = spawn(process.execPath, [...nodeFlags, program, ...flags], {
+  const child = spawn(node, [...nodeFlags, program, ...flags], {
     cwd: folder,
+    ...given.owner,
     stdio: ['ignore', 'pipe', 'pipe'],
     // Nothing of the machine's own settings: a DATABASE_URL or NODE_OPTIONS in a shell must not decide a test.
     env: { PATH: process.env['PATH'], HOME: folder, ...quiet, ...env },
