@@ -20,7 +20,8 @@ export function headFault({ httpVersion, url = '', rawHeaders }: RequestHead): s
     return 'The target of a request is a path, which begins with a slash and has no fragment.'
   let [hosts, host] = [0, '']
   for (let at = 0; at < rawHeaders.length; at += 2) {
-    if (rawHeaders[at]?.toLowerCase() !== 'host') continue
+    const name = rawHeaders[at] ?? ''
+    if (name.length !== 4 || name.toLowerCase() !== 'host') continue
     hosts += 1
     host = rawHeaders[at + 1] ?? ''
   }
