@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import fp from 'fastify-plugin'
 import type { Sql } from 'postgres'
 import type { Config } from '../src/config.ts'
@@ -19,6 +20,9 @@ interface PostgresOptions {
   readonly readiness: Pick<Readiness, 'needs'>
 }
 
+/** How long it has to take what is left, where somebody has no patience. */
+const hurriedMs = 1500
+
 /**
  * Starts also while the database is down; makes contact in the background, applies migrations where it may, and goes on trying.
  * Throws DataDirBusyError when another process holds the embedded database.
@@ -31,6 +35,8 @@ export default fp<PostgresOptions>(
     readiness.needs(() => contact.state !== 'outdated')
     app.decorate('sql', database.sql)
     app.decorate('database', contact)
+    // Else all that closes would wait for one that is silent, one after the other.
+    void app.drain.hurried.then(() => delay(hurriedMs, null, { ref: false })).then(() => database.renew('silent'))
     app.addHook('onClose', async () => {
       const stopped = contact.stop()
       // By then the ledger has closed, and nothing is lost with a connection.

@@ -31,6 +31,8 @@ const hurriedCutMs = 500
 const echoMs = 1000
 const orphanCheckMs = 250
 const repeatMs = 100
+/** What has been connected to by the end of the minimum drain has so long to come up with its request. */
+const lingerMs = 250
 /** SIGHUP reads the configuration again (src/server.ts), but on Windows, where it says that the console is closed. */
 const handled =
   process.platform === 'win32' ? (['SIGTERM', 'SIGINT', 'SIGHUP'] as const) : (['SIGTERM', 'SIGINT'] as const)
@@ -136,6 +138,10 @@ async function drainAndClose({ readiness, graceMs, app: getApp }: StopOptions, m
     endAfter(0)
     cutAfter(hurriedCutMs)
   })
-  if (isServing) await Promise.race([delay(servingMs), drain.hurried])
+  if (isServing && servingMs > 0) {
+    await Promise.race([delay(servingMs), drain.hurried])
+    await drain.stopListening()
+    await Promise.race([delay(lingerMs), drain.hurried])
+  }
   await app.close()
 }

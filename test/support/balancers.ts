@@ -16,6 +16,8 @@ export interface Balancer {
   readonly daemon: Daemon
   /** One object for each request that has been answered so far. */
   accessLog(): Record<string, unknown>[]
+  /** The end of what it said besides, for the message of a test that fails. */
+  complaints(): string
 }
 
 export interface Behind {
@@ -106,12 +108,14 @@ export async function startNginx(
     env: librariesOf(found),
   })
   onEnd(t, () => daemon.remove())
+  const output = keepOutput(daemon)
   return {
     kind: 'nginx',
     url: daemon.url,
     statusUrl: `http://127.0.0.1:${statusPort}/status`,
     daemon,
     accessLog: () => parseLines(readFileSync(log, 'utf8')),
+    complaints: () => complaintsIn(output()),
   }
 }
 
@@ -148,18 +152,31 @@ export async function startHaproxy(
     env: { ...librariesOf(found), ...environment },
   })
   onEnd(t, () => daemon.remove())
-  let output = ''
-  daemon.onOutput(text => {
-    output += text
-  })
+  const output = keepOutput(daemon)
   return {
     kind: 'haproxy',
     url: daemon.url,
     statusUrl: `http://127.0.0.1:${metricsPort}/metrics`,
     daemon,
-    accessLog: () => parseLines(output),
+    accessLog: () => parseLines(output()),
+    complaints: () => complaintsIn(output()),
   }
 }
+
+function keepOutput(daemon: Daemon): () => string {
+  let output = ''
+  daemon.onOutput(text => {
+    output += text
+  })
+  return () => output
+}
+
+const complaintsIn = (output: string): string =>
+  output
+    .split('\n')
+    .filter(line => line !== '' && !line.startsWith('{'))
+    .slice(-50)
+    .join('\n')
 
 /** Those that are whole and JSON. */
 function parseLines(text: string): Record<string, unknown>[] {

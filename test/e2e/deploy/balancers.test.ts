@@ -11,6 +11,7 @@ import { findFreePort } from '../../support/daemon.ts'
 import { llamaServer } from '../../support/engines.ts'
 import { eventually } from '../../support/eventually.ts'
 import { buildGateway } from '../../support/gateway.ts'
+import { within } from '../../support/inbox.ts'
 import { gather, oneBackendYaml, question, sendQuestion, streamQuestion } from '../../support/inference.ts'
 import { connectRaw, type RawEvent } from '../../support/raw-client.ts'
 import { startScriptedBackend } from '../../support/scripted-backend.ts'
@@ -37,6 +38,25 @@ for (const kind of kinds) {
       assert.equal(text, ' word0 word1 word2 word3 word4')
     })
 
+    test('a reload takes new requests at once, and lets a stream that runs end', async t => {
+      const { backend, balancer } = await build(t, kind)
+      const more = Promise.withResolvers<void>()
+      backend.use(llamaServer({ chat: pausesAfter(2, more.promise, { tokens: 5 }) }))
+      const client = await connectRaw(t, balancer.url)
+      sendQuestion(client, streamQuestion)
+      await client.head()
+      const said = { nginx: 'gracefully shutting down', haproxy: 'Loading success' }[kind]
+      const times = () => balancer.complaints().split(said).length
+      const before = times()
+      process.kill(balancer.daemon.pid, kind === 'nginx' ? 'SIGHUP' : 'SIGUSR2')
+      await eventually('it has reloaded', () => times() > before)
+      const fresh = await connectRaw(t, balancer.url)
+      fresh.request('GET', '/v1/models', { headers: right })
+      assert.equal((await fresh.response()).status, 200)
+      more.resolve()
+      assert.equal(gather(await Array.fromAsync(client.events())).isDone, true)
+    })
+
     test('a caller that leaves is gone for the backend as well', async t => {
       const { backend, balancer } = await build(t, kind)
       backend.use(llamaServer({ chat: neverAnswers() }))
@@ -45,7 +65,8 @@ for (const kind of kinds) {
         sendQuestion(client, body)
         const exchange = await backend.nextRequest('/v1/chat/completions')
         client.destroy()
-        assert.equal((await exchange.closed).by, 'client')
+        const { by } = await within(exchange.closed, 3000, () => 'the backend still has it')
+        assert.equal(by, 'client')
       }
     })
 
