@@ -6,6 +6,8 @@ import { test } from 'node:test'
 import { parse } from 'yaml'
 import { environmentNames } from '../../src/config/environment.ts'
 import { root } from '../architecture/source-file.ts'
+import { builds } from '../k8s/kustomize.ts'
+import { workloads } from '../k8s/manifest.ts'
 import { services } from './compose.ts'
 
 interface Step {
@@ -114,6 +116,18 @@ test('O06 images are those of compose.yaml', () => {
     ...[...commands.matchAll(/\b(?:prom|grafana|pgvector)\/[\w-]+:[\w.-]+/g)].map(([image]) => image),
   ]
   strictEqual(used.length, 4)
+  deepStrictEqual(
+    used.filter(image => !shipped.has(image)),
+    [],
+  )
+})
+
+test('O06 the stand-ins of Kubernetes are of the images that compose.yaml has', () => {
+  const shipped = new Set(services.map(([, { image }]) => image))
+  const used = workloads(builds['k8s/overlays/development']?.manifests ?? []).flatMap(({ spec }) =>
+    spec.template.spec.containers.map(({ image }) => image),
+  )
+  ok(used.length >= 4)
   deepStrictEqual(
     used.filter(image => !shipped.has(image)),
     [],
