@@ -55,7 +55,7 @@ function addChunk(tokens: GuardToken[], chunk: string, isFirst: boolean): void {
   else if (!addNumber(tokens, body)) tokens.push({ kind: 'exact', text: body === '' ? chunk : body })
 }
 
-/** Whether the chunk was a number. Where thousands are marked by points cannot be known, so 1.000 is not 1. */
+/** Whether the chunk was a number. Its decimals are as they are written: 1.20 is another version than 1.2, and 1.000 may be a thousand. */
 function addNumber(tokens: GuardToken[], chunk: string): boolean {
   const { sign = '', before = '', digits, after = '' } = number.exec(chunk)?.groups ?? {}
   if (digits === undefined) return false
@@ -63,17 +63,11 @@ function addNumber(tokens: GuardToken[], chunk: string): boolean {
   if (after !== '' && unit === undefined) return false
   tokens.push({
     kind: 'number',
-    text: `${sign === '+' ? '' : sign.replace('−', '-')}${trimDecimal(digits.replaceAll(',', ''))}`,
+    text: `${sign === '+' ? '' : sign.replace('−', '-')}${digits.replaceAll(',', '')}`,
   })
   if (before !== '') tokens.push({ kind: 'unit', text: units.get(before) ?? before })
   if (unit !== undefined) tokens.push({ kind: 'unit', text: unit })
   return true
-}
-
-function trimDecimal(digits: string): string {
-  const [, decimals] = digits.split('.')
-  const isPlain = decimals === undefined || decimals.length === 3
-  return isPlain ? digits : digits.replace(/0+$/, '').replace(/\.$/, '')
 }
 
 const endings: readonly (readonly [ending: string, as: string])[] = [

@@ -144,3 +144,11 @@ export const units: ReadonlyMap<string, string> = new Map(
 export const isTurned = (word: string): boolean =>
   /^(?:un|in|im|il|ir|dis|non|mis|anti|de|re|pre|post|over|under)-?\p{L}{3,}$/u.test(word) ||
   /\p{L}{2}-?(?:less|free|proof)$/u.test(word)
+
+/** Whether it compares: smaller, hottest, earlier. Of words in -er only those that are made of one that tells, not water. */
+export function isCompared(word: string): boolean {
+  if (/^\p{L}{3,}est$/u.test(word)) return true
+  if (!word.endsWith('er')) return false
+  const stem = word.slice(0, -2)
+  return [stem, `${stem}e`, stem.replace(/(.)\1$/u, '$1'), stem.replace(/i$/, 'y')].some(base => tellingWords.has(base))
+}

@@ -5,7 +5,7 @@
  */
 import { createHmac, type KeyObject } from 'node:crypto'
 import { type GuardToken, tokenize } from './guard-tokens.ts'
-import { isCommon, isOpening, isTurned, tellingWords, units } from './guard-words.ts'
+import { isCommon, isCompared, isOpening, isTurned, tellingWords, units } from './guard-words.ts'
 import { readNumberWords, scaleOf } from './number-words.ts'
 import { unframe } from './question-frame.ts'
 
@@ -85,7 +85,7 @@ function markOfWord(word: Word, { level, hasSmall, previous }: Place): string | 
   if (isCapital && !(isFirst && isOpening(text))) return `w${text}`
   // How many is not how long.
   if (previous === 'how' && text !== 'to') return `w${text}`
-  return tellingWords.has(text) || isTurned(text) ? `w${text}` : null
+  return tellingWords.has(text) || isTurned(text) || isCompared(text) ? `w${text}` : null
 }
 
 /** The number that begins here, in digits or in words, with what multiplies it. */
