@@ -19,6 +19,10 @@ const exposed = [
   'x-should-retry',
   'x-weir-ignored-fields',
   'x-weir-cost',
+  'x-weir-cache',
+  'x-weir-cache-key',
+  'x-weir-cached-inputs',
+  'age',
   'x-next-cursor',
 ]
 

@@ -64,7 +64,7 @@ const defaults = (folder: string): Config => ({
     enterprise: { ...tier, limits: {}, priority: 80, queueWaitMs: 60_000 },
   },
   webhooks: {},
-  cache: { maxSizeBytes: 67_108_864 },
+  cache: { maxSizeBytes: 67_108_864, maxEntryBytes: 1_048_576 },
 })
 
 /** Tables by name have no prototype, which deepStrictEqual would count as a difference. */
@@ -206,8 +206,11 @@ test('no default tier may administer', t => {
 })
 
 test('keys that nothing obeys yet are named, with their line', t => {
-  const yaml = 'backends: { a: { url: "http://a", discover: true, slots: 2 } }\ncache:\n  maxSize: 1MiB\n'
-  assert.deepEqual(load(t, { yaml }).warnings, ['weir.yaml:2: cache is checked but not obeyed yet (cache)'])
+  const yaml =
+    'backends: { a: { url: "http://a", discover: true, slots: 2 } }\nmodels:\n  m: { targets: [{ backend: a }], cache: { semanticThreshold: 0.9 } }\n'
+  assert.deepEqual(load(t, { yaml }).warnings, [
+    'weir.yaml:3: models.m.cache.semanticThreshold is checked but not obeyed yet (semantic cache)',
+  ])
 })
 
 test('a key whose contents are all commented out counts as absent', t => {

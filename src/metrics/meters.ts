@@ -3,6 +3,7 @@ import { type ArmMeter, buildArmMeter } from './arm-meter.ts'
 import { type AttemptMeter, buildAttemptMeter } from './attempt-meters.ts'
 import { type AuthMeter, buildAuthMeter } from './auth-meter.ts'
 import { buildInfo } from './build-info.ts'
+import { buildCacheMeters, type CacheMeters } from './cache-meters.ts'
 import type { MetricsClient } from './client.ts'
 import { buildConfigurationMeters, type ConfigurationMeters } from './configuration-meters.ts'
 import { buildFloodMeter, type FloodMeter } from './flood-meter.ts'
@@ -28,6 +29,7 @@ export interface Meters {
   readonly configuration: ConfigurationMeters
   readonly webhooks: WebhookMeters
   readonly traces: TraceMeters
+  readonly cache: CacheMeters
   readonly observeArm: ArmMeter
   readonly observeShadow: ShadowMeter
 }
@@ -47,6 +49,7 @@ export function buildMeters(client: MetricsClient, version: string): Meters {
     configuration: buildConfigurationMeters(client),
     webhooks: buildWebhookMeters(client),
     traces: buildTraceMeters(client),
+    cache: buildCacheMeters(client),
     observeArm: buildArmMeter(client),
     observeShadow: buildShadowMeter(client),
   }

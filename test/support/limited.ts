@@ -25,6 +25,8 @@ export interface LimitedOptions {
   /** What else weir.yaml says. */
   readonly more?: object
   readonly behaviour?: Behaviour
+  /** What else its backend says. */
+  readonly of?: object
   readonly redisUrl?: string
   readonly databaseUrl?: string
 }
@@ -76,7 +78,7 @@ export async function startLimited(t: TestContext, options: LimitedOptions): Pro
   const backend = await startScriptedBackend(t, behaviour)
   const yaml = JSON.stringify({
     tiers,
-    backends: { main: { url: backend.url, engine: 'llama-server', slots: 1000 } },
+    backends: { main: { url: backend.url, engine: 'llama-server', slots: 1000, ...options.of } },
     models: {
       tinychat: { endpoints: ['chat', 'completions', 'embeddings'], targets: [{ backend: 'main' }], ...model },
       ...models,

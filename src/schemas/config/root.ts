@@ -4,6 +4,7 @@
  */
 import { type Static, Type } from '../typebox.ts'
 import { BackendSchema } from './backends.ts'
+import { CacheSchema } from './cache.ts'
 import { IssuerSchema } from './issuers.ts'
 import { LedgerSchema } from './ledger.ts'
 import { LogSchema } from './log.ts'
@@ -184,17 +185,6 @@ const EngineSchema = Type.Object(
     }),
   },
   { ...closed, description: 'The llama.cpp engine that runs when no backend is configured.' },
-)
-
-const CacheSchema = Type.Object(
-  {
-    maxSize: ByteSizeSchema({
-      description: 'What the in-process response cache may hold.',
-      default: '64MiB',
-      'x-weir-most': '1024GiB',
-    }),
-  },
-  { ...closed, description: 'The response cache.', pending: 'cache' },
 )
 
 export const ConfigFileSchema = Type.Object(

@@ -96,6 +96,7 @@ test('every panel and rule of monitoring/ works in a real Prometheus, and has da
     const had = (kind: string, status: number) => ok((tally[kind]?.[status] ?? 0) > 0, `${kind}: ${status}`)
     for (const kind of ['ok', 'stream', 'aborted', 'text', 'vectors', 'unpriced', 'fallback', 'arms', 'shadow', 'jwt'])
       had(kind, 200)
+    for (const kind of ['hit', 'bypass', 'cut', 'knownVectors']) had(kind, 200)
     had('unknown', 401)
     had('limited', 429)
     had('issuerGone', 503)

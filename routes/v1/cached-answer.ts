@@ -1,0 +1,112 @@
+/** Answers of models with a cache: one that was given before, or one that several who ask the same wait for together. */
+import type { FastifyInstance, FastifyReply } from 'fastify'
+import type { AnswerUse } from '../../plugins/cache.ts'
+import { costTold } from '../../plugins/usage.ts'
+import type { Call } from '../../src/backend/call.ts'
+import { ClientStream } from '../../src/backend/client-stream.ts'
+import type { StreamReply } from '../../src/backend/stream-answer.ts'
+import type { StoredAnswer } from '../../src/cache/entry.ts'
+import { replayStream, replayWhole } from '../../src/cache/replay.ts'
+import type { Json } from '../../src/domain/chat-event.ts'
+
+export interface CachedCall {
+  readonly use: AnswerUse
+  readonly call: Call
+  readonly reply: FastifyReply
+}
+
+/** The body; null where the caller left. Rejects with a WeirError. */
+export async function collectCached(app: FastifyInstance, asked: CachedCall): Promise<Json | string | null> {
+  const { use, call, reply } = asked
+  const { found, moment } = await use.lookup
+  if (reply.raw.destroyed) return null
+  if (found !== null) {
+    noteHit(app, asked, found)
+    return replayWhole(call, found)
+  }
+  await app.backends.ready(call)
+  if (reply.raw.destroyed) return null
+  for (;;) {
+    const { flight, isNew } = board(app, asked, moment)
+    const member = flight.joinWhole(call, reply.raw)
+    if (isNew) flight.start()
+    try {
+      const outcome = await member.outcome
+      if (outcome === null) return null
+      if (outcome !== 'again') return outcome.body
+    } finally {
+      reply.headers(app.backends.routingHeaders(reply.request, call))
+    }
+  }
+}
+
+/** Settled when the stream is over. Rejects with a WeirError while an ordinary error can still be sent. */
+export async function streamCached(app: FastifyInstance, asked: CachedCall): Promise<void> {
+  const { use, call, reply } = asked
+  const { found, moment } = await use.lookup
+  if (reply.raw.destroyed) return void reply.hijack()
+  if (found !== null) {
+    noteHit(app, asked, found)
+    const frames = replayStream(call, found, costTold(reply.request))
+    return await app.backends.deliver(call, reply, to => writeWhole(to, frames))
+  }
+  await app.backends.ready(call)
+  if (reply.raw.destroyed) return void reply.hijack()
+  // Whether it is the first or joins others is said in a header, and so known before there is a stream.
+  let boarded: ReturnType<typeof board> | null = board(app, asked, moment)
+  await app.backends.deliver(call, reply, async to => {
+    for (;;) {
+      const { flight, isNew } = boarded ?? board(app, asked, moment)
+      boarded = null
+      const member = flight.joinStream(call, to)
+      if (isNew) flight.start()
+      if ((await member.outcome) !== 'again') return
+    }
+  })
+}
+
+/** A call of its own, or one that is under way. A new one's answer is kept when it is whole. */
+function board(app: FastifyInstance, { use, call, reply }: CachedCall, moment: string | null) {
+  const { key, belonging, caching, maxAgeMs } = use
+  const boarded = app.flights.board({
+    // Who does not want what was kept does not want what was begun before it came either.
+    key: maxAgeMs === null ? null : `${key}/${moment ?? ''}`,
+    leader: call,
+    priceShare: caching.priceShare,
+    run: (made, receiver) => app.backends.run(reply.request, made, receiver),
+  })
+  const { flight, isNew } = boarded
+  if (isNew && moment !== null) {
+    flight.landed.then(whole => {
+      if (whole !== null) void app.cache.keep({ key, belonging, moment, caching }, call, whole)
+    })
+  }
+  if (maxAgeMs !== null) {
+    app.meters.cache.answered(call.model.id, isNew ? 'miss' : 'joined')
+    reply.header('x-weir-cache', isNew ? 'miss' : 'hit')
+    if (!isNew) reply.header('age', '0')
+  }
+  reply.header('x-weir-cache-key', key)
+  return boarded
+}
+
+function noteHit(app: FastifyInstance, { use, call, reply }: CachedCall, { atMs, usage }: StoredAnswer): void {
+  const { record, model } = call
+  record.reused = { usage, priceShare: use.caching.priceShare }
+  record.firstContentAt = performance.now()
+  app.meters.cache.answered(model.id, 'hit')
+  const age = String(Math.max(0, Math.floor((Date.now() - atMs) / 1000)))
+  reply.headers({ 'x-weir-cache': 'hit', age, 'x-weir-cache-key': use.key })
+}
+
+/** All that there is to say, at once. */
+function writeWhole({ raw, headers, times, onCommit }: StreamReply, frames: Buffer): Promise<void> {
+  const client = new ClientStream(raw, headers, times, {
+    onCommit,
+    onPressure: () => undefined,
+    onStall: () => raw.destroy(),
+  })
+  client.write(frames)
+  client.end()
+  return Promise.resolve()
+}
