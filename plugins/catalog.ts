@@ -128,6 +128,7 @@ function configuredModel(id: string, model: Config['models'][string], created: n
 
 function cachingOf({ cache, revision = '' }: Config['models'][string]): { readonly caching?: AnswerCaching } {
   if (cache === undefined || cache.mode === 'off') return {}
-  const { mode, ttlMs, scope, toolCalls, priceShare } = cache
-  return { caching: { mode, ttlMs, isShared: scope === 'shared', keepsToolCalls: toolCalls, priceShare, revision } }
+  const { mode, ttlMs, scope, toolCalls, priceShare, semantic } = cache
+  const caching = { mode, ttlMs, isShared: scope === 'shared', keepsToolCalls: toolCalls, priceShare, revision }
+  return { caching: semantic === undefined ? caching : { ...caching, semantic } }
 }

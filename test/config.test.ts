@@ -64,7 +64,7 @@ const defaults = (folder: string): Config => ({
     enterprise: { ...tier, limits: {}, priority: 80, queueWaitMs: 60_000 },
   },
   webhooks: {},
-  cache: { maxSizeBytes: 67_108_864, maxEntryBytes: 1_048_576 },
+  cache: { maxSizeBytes: 67_108_864, maxQuestions: 5000, maxEntryBytes: 1_048_576 },
 })
 
 /** Tables by name have no prototype, which deepStrictEqual would count as a difference. */

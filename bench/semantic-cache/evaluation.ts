@@ -1,6 +1,7 @@
 /** How often a semantic cache would be right and wrong, by an embedding model, a guard and a threshold. */
 import { readFileSync } from 'node:fs'
-import { type GuardLevel, marksOf } from '../../src/domain/semantic-guard.ts'
+import { marksOf } from '../../src/domain/semantic-guard.ts'
+import type { GuardLevel } from '../../src/schemas/guard-level.ts'
 import { makeNegatives } from './negatives.ts'
 import type { Vectors } from './vectors.ts'
 

@@ -1,4 +1,5 @@
 /** Whether a request may be answered from the cache, and whether its answer may be kept. */
+import type { GuardLevel } from '../schemas/guard-level.ts'
 
 import type { CacheField } from '../schemas/sampling.ts'
 
@@ -15,6 +16,21 @@ export interface AnswerCaching {
   readonly priceShare: number
   /** A change makes all answers of before misses. */
   readonly revision: string
+  /** When a question is answered as another one; absent where only the same one is. */
+  readonly semantic?: SemanticCaching
+}
+
+/** When a question is near enough to another one. */
+export interface SemanticCaching {
+  /** Its public name. */
+  readonly embeddingModel: string
+  /** The least cosine. */
+  readonly threshold: number
+  readonly guard: GuardLevel
+  /** The most turns of the user in a conversation. */
+  readonly depth: number
+  /** How long is looked. */
+  readonly budgetMs: number
 }
 
 export interface CacheAsk {

@@ -3,18 +3,12 @@
  * without, France and Germany lie next to each other. So all that tells one question from another is taken out of the text
  * into marks, and the marks of both must be the same, in the same order.
  */
-import { createHmac, type KeyObject } from 'node:crypto'
+import { createHmac } from 'node:crypto'
+import type { GuardLevel } from '../schemas/guard-level.ts'
 import { type GuardToken, tokenize } from './guard-tokens.ts'
 import { isCommon, isCompared, isOpening, isTurned, tellingWords, units } from './guard-words.ts'
 import { readNumberWords, scaleOf } from './number-words.ts'
 import { unframe } from './question-frame.ts'
-
-/**
- * `words`: every word that says something must be the same; articles, politeness, short forms, capitals, the ways of writing a
- * number and the ways of asking may differ. `facts`: only numbers, dates, units, negations and other words with an opposite,
- * names, what is quoted, code and what is not of the Latin alphabet; the rest is left to the embedding.
- */
-export type GuardLevel = 'words' | 'facts'
 
 type Word = Extract<GuardToken, { kind: 'word' }>
 
@@ -49,7 +43,7 @@ export function marksOf(text: string, level: GuardLevel): readonly string[] {
 }
 
 /** Stands for the marks and tells nothing of them: HMAC-SHA256 over each with its length, in base64url. */
-export function signMarks(marks: readonly string[], secret: KeyObject): string {
+export function signMarks(marks: readonly string[], secret: Buffer): string {
   const hmac = createHmac('sha256', secret).update(`weir:semantic-guard:1\0${marks.length}\0`)
   for (const mark of marks) hmac.update(`${Buffer.byteLength(mark)}\0${mark}`)
   return hmac.digest('base64url')

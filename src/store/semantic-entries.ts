@@ -18,8 +18,6 @@ export interface SemanticEntry extends SemanticPlace {
   /** Of its answer in the exact cache. */
   readonly entryKey: string
   readonly accountId: string
-  /** Null where it was asked by a token. */
-  readonly keyId: string | null
   readonly model: string
   readonly ttlMs: number
 }
@@ -67,16 +65,16 @@ export async function findNearest(sql: Sql, place: SemanticPlace, timeoutMs: num
 
 /** Puts it in, or makes it last longer. Its dimensions must have been prepared (prepareDimensions). */
 export async function addEntry(sql: ISql, entry: SemanticEntry): Promise<void> {
-  const { scope, guard, vector, entryKey, accountId, keyId, model, ttlMs } = entry
+  const { scope, guard, vector, entryKey, accountId, model, ttlMs } = entry
   await withDeadline(sql`
-    insert into semantic_entries (scope, guard, entry_key, account_id, key_id, model, dimensions, embedding, expires_at)
-    values (${scope}, ${guard}, ${entryKey}, ${accountId}, ${keyId}, ${model}, ${vector.length},
+    insert into semantic_entries (scope, guard, entry_key, account_id, model, dimensions, embedding, expires_at)
+    values (${scope}, ${guard}, ${entryKey}, ${accountId}, ${model}, ${vector.length},
       ${writeVector(vector)}::vector, now() + ${ttlMs}::double precision * interval '1 millisecond')
     on conflict on constraint semantic_entries_once
     do update set embedding = excluded.embedding, dimensions = excluded.dimensions, expires_at = excluded.expires_at`)
 }
 
-const columns = { account: 'account_id', key: 'key_id', model: 'model', entry: 'entry_key' } as const
+const columns = { account: 'account_id', model: 'model', key: 'entry_key' } as const
 
 /** Whose entries go. */
 export interface Forgotten {

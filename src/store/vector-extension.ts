@@ -112,7 +112,6 @@ const tables = `
     guard text not null,
     entry_key text not null,
     account_id text not null,
-    key_id text,
     model text not null,
     dimensions smallint not null,
     embedding vector not null,

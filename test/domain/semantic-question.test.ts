@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict'
-import { createSecretKey } from 'node:crypto'
 import { test } from 'node:test'
-import { askedBy, deriveSemanticSecret, guardOf, scopeOf, type Within } from '../../src/domain/semantic-question.ts'
+import { askedBy, type Comparison, guardOf, scopeOf } from '../../src/domain/semantic-question.ts'
 import type { ChatMessage } from '../../src/schemas/chat-message.ts'
 import type { ChatRequest } from '../../src/schemas/chat-request.ts'
 
-const secret = deriveSemanticSecret(createSecretKey(Buffer.alloc(32, 1)))
+const secret = Buffer.alloc(32, 1)
 const user = (content: string): ChatMessage => ({ role: 'user', content })
 const assistant = (content: string): ChatMessage => ({ role: 'assistant', content })
 const system = (content: string): ChatMessage => ({ role: 'system', content })
@@ -48,23 +47,22 @@ test('C05 nothing is looked for by meaning where tools, another format, more tur
   assert.equal(reasonOf({ messages: [user('Hi'), assistant('Hello'), ...messages] }, 2), 'asked')
 })
 
-const within: Omit<Within, 'context'> = {
-  accountId: 'a',
-  model: 'chat',
-  revision: '1',
-  outputBound: 256,
-  embeddingModel: 'embed',
-  embeddingRevision: '1',
-  guard: 'words',
-}
+const within = { operation: 'chat', accountId: 'a', model: 'chat', revision: '1', outputBound: 256 } as const
+const comparison: Comparison = { embeddingModel: 'embed', embeddingRevision: '1', guard: 'words' }
 
-function scope(body: ChatRequest, change: Partial<Within> = {}): string {
+function scope(
+  body: ChatRequest,
+  change: Partial<Record<keyof typeof within | keyof Comparison, unknown>> = {},
+): string {
   const asked = askedBy(body, 3)
   assert.equal(asked.kind, 'question')
-  return scopeOf(
-    { ...within, ...(asked.kind === 'question' && { context: asked.context }), ...change } as Within,
-    secret,
-  )
+  const before = asked.kind === 'question' ? asked.before : []
+  const fields = { values: new Map(Object.entries(body)), bytes: Buffer.alloc(0), places: [] }
+  return scopeOf(secret, { ...within, ...change } as typeof within, fields, {
+    ...comparison,
+    before,
+    ...(change as Partial<Comparison>),
+  })
 }
 
 test('C05 another account, model, revision, bound, system prompt, earlier turn or sampling field is another scope', () => {
@@ -81,6 +79,7 @@ test('C05 another account, model, revision, bound, system prompt, earlier turn o
     scope(body, { guard: 'facts' }),
     // Fields that change places are not the same fields.
     scope(body, { accountId: 'chat', model: 'a' }),
+    scope(body, { embeddingModel: '1', embeddingRevision: 'embed' }),
     scope({ ...body, temperature: 0.1 }),
     scope({ ...body, seed: 2 }),
     scope({ ...body, stop: 'x' }),
@@ -102,17 +101,15 @@ test('another question, another order of fields and another way to give the answ
   const same = [
     { seed: 1, temperature: 0, messages },
     { ...body, messages: [system('Be short.'), user('Who is there?')] },
-    { ...body, stream: true, stream_options: { include_usage: true }, user: 'u', metadata: { a: 'b' } },
+    { ...body, stream: true, stream_options: { include_usage: true } },
     { ...body, top_p: null },
     { ...body, max_tokens: 7 },
   ]
   for (const each of same) assert.equal(scope(each), scope(body), JSON.stringify(each))
 })
 
-test('scope and guard are 43 letters that depend on the secret', () => {
-  const other = deriveSemanticSecret(createSecretKey(Buffer.alloc(32, 2)))
-  const facts = { ...within, context: {} }
-  assert.match(scopeOf(facts, secret), /^[\w-]{43}$/)
-  assert.notEqual(scopeOf(facts, secret), scopeOf(facts, other))
+test('scope and guard tell nothing without the secret', () => {
+  const other = Buffer.alloc(32, 2)
   assert.notEqual(guardOf('one', 'words', secret), guardOf('one', 'words', other))
+  assert.match(guardOf('one', 'words', secret), /^[\w-]{43}$/)
 })

@@ -89,14 +89,8 @@ test('a key is made, works, is changed and revoked; its secret is in one answer'
 
 test('a rotated key works beside the new one for the grace period', async t => {
   const { gateway, admin } = await build(t)
-  const given = {
-    name: 'ci',
-    scopes: ['models', 'chat'],
-    models: ['a'],
-    limits: { tokens_per_day: 5 },
-    semantic_cache: true,
-    metadata: { a: 'b' },
-  }
+  const allowed = { scopes: ['models', 'chat'], models: ['a'], limits: { tokens_per_day: 5 }, semantic_cache: true }
+  const given = { name: 'ci', ...allowed, metadata: { a: 'b' } }
   const expires_at = inAnHour()
   const old = await createKey(admin, { ...given, expires_at })
   const answer = await admin.ask('POST', `/keys/${old.id}/rotate`, { grace_seconds: 60 })

@@ -18,7 +18,6 @@ const entry = (change: Partial<SemanticEntry>): SemanticEntry => ({
   guard: 'g',
   entryKey: 'e',
   accountId: 'a',
-  keyId: 'k',
   model: 'm',
   ttlMs: 60_000,
   vector: [1, 0, 0],
@@ -69,14 +68,13 @@ async function finds(sql: Sql): Promise<void> {
 }
 
 async function forgets(sql: Sql): Promise<void> {
-  const facts = { accountId: '1', keyId: '2', model: '3', entryKey: '4' }
+  const facts = { accountId: '1', model: '3', entryKey: '4' }
   for (const [name, value] of Object.entries(facts)) await addEntry(sql, entry({ entryKey: name, [name]: value }))
   assert.equal(await forgetEntries(sql, { by: 'account', value: '1' }), 1)
-  assert.equal(await entriesOf(sql), 'keyId model 4')
-  assert.equal(await forgetEntries(sql, { by: 'key', value: '2' }), 1)
+  assert.equal(await entriesOf(sql), 'model 4')
   assert.equal(await forgetEntries(sql, { by: 'model', value: '3' }), 1)
-  assert.equal(await forgetEntries(sql, { by: 'entry', value: 'x' }), 0)
-  assert.equal(await forgetEntries(sql, { by: 'entry', value: '4' }), 1)
+  assert.equal(await forgetEntries(sql, { by: 'key', value: 'x' }), 0)
+  assert.equal(await forgetEntries(sql, { by: 'key', value: '4' }), 1)
   assert.deepEqual(await sweepEntries(sql, 3), { entries: 0, expired: 0, evicted: 0 })
 
   for (const key of ['b1', 'b2', 'old'])

@@ -1,5 +1,48 @@
+import type { GuardLevel } from '../guard-level.ts'
 import { Type } from '../typebox.ts'
 import { ByteSizeSchema, DurationSchema } from './units.ts'
+
+/** Of one model: when a question is near enough to another one to be answered alike. */
+const SemanticCacheSchema = Type.Object(
+  {
+    embeddingModel: Type.String({
+      minLength: 1,
+      maxLength: 256,
+      description: 'The model that makes vectors of questions; it has to serve embeddings.',
+      examples: ['nomic-embed'],
+    }),
+    threshold: Type.Number({
+      minimum: 0.8,
+      maximum: 1,
+      default: 0.97,
+      description: 'How near (cosine) another question must be.',
+    }),
+    guard: Type.Unsafe<GuardLevel>(
+      Type.String({
+        enum: ['words', 'facts'],
+        default: 'words',
+        description:
+          'What must be the same besides: every word that says something, or numbers, negations, names and quotations.',
+      }),
+    ),
+    depth: Type.Integer({
+      minimum: 1,
+      maximum: 16,
+      default: 1,
+      description: 'How many turns of the user a conversation may have; those before the last must be the same.',
+    }),
+    budget: DurationSchema({
+      description: 'How long is looked; after that it is a miss.',
+      default: '150ms',
+      'x-weir-least': '10ms',
+      'x-weir-most': '5s',
+    }),
+  },
+  {
+    additionalProperties: false,
+    description: 'Answers a question as one that means the same, for keys that ask for it (semantic_cache).',
+  },
+)
 
 /** Of one model: which of its answers may be given again. */
 export const AnswerCacheSchema = Type.Object(
@@ -34,15 +77,7 @@ export const AnswerCacheSchema = Type.Object(
       default: 0,
       description: 'What a replayed answer costs, as a share of what it would cost anew; 0 is nothing.',
     }),
-    semanticThreshold: Type.Optional(
-      Type.Number({
-        minimum: 0.5,
-        maximum: 1,
-        description: 'How near (cosine) a prompt must be to be answered alike; absent turns that off.',
-        examples: [0.97],
-        pending: 'semantic cache',
-      }),
-    ),
+    semantic: Type.Optional(SemanticCacheSchema),
   },
   { additionalProperties: false, description: 'Whether its answers may be replayed.' },
 )
@@ -55,6 +90,12 @@ export const CacheSchema = Type.Object(
       default: '64MiB',
       'x-weir-least': '1MiB',
       'x-weir-most': '1024GiB',
+    }),
+    maxQuestions: Type.Integer({
+      minimum: 100,
+      maximum: 1_000_000,
+      default: 5000,
+      description: 'How many questions are kept in the database to be found by their meaning.',
     }),
     maxEntry: ByteSizeSchema({
       description: 'A larger answer is not kept.',
