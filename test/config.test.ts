@@ -205,14 +205,6 @@ test('no default tier may administer', t => {
   for (const { scopes } of Object.values(load(t).config.tiers)) assert.ok(!scopes.includes('admin'))
 })
 
-test('keys that nothing obeys yet are named, with their line', t => {
-  const yaml =
-    'backends: { a: { url: "http://a", discover: true, slots: 2 } }\nmodels:\n  m: { targets: [{ backend: a }], cache: { semanticThreshold: 0.9 } }\n'
-  assert.deepEqual(load(t, { yaml }).warnings, [
-    'weir.yaml:3: models.m.cache.semanticThreshold is checked but not obeyed yet (semantic cache)',
-  ])
-})
-
 test('a key whose contents are all commented out counts as absent', t => {
   const { config } = load(t, { yaml: 'server:\n  # port: 1\nmodels:\nbackends:\ntiers:\n  free:\n' })
   assert.equal(config.server.port, 4000)

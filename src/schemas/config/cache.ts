@@ -9,7 +9,7 @@ const SemanticCacheSchema = Type.Object(
       minLength: 1,
       maxLength: 256,
       description: 'The model that makes vectors of questions; it has to serve embeddings.',
-      examples: ['nomic-embed'],
+      examples: ['bge-m3'],
     }),
     threshold: Type.Number({
       minimum: 0.8,

@@ -1,7 +1,4 @@
-/**
- * The shape of weir.yaml, whole: everything the program can be told has its place here, also what a later part reads.
- * A key marked `pending` is checked and kept but not obeyed yet; `check-config` and the start say so.
- */
+/** The shape of weir.yaml, whole: everything the program can be told has its place here. */
 import { type Static, Type } from '../typebox.ts'
 import { BackendSchema } from './backends.ts'
 import { CacheSchema } from './cache.ts'
