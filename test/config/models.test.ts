@@ -93,7 +93,7 @@ testProblems({
     yaml: models(
       '  m: { targets: [{ backend: a }], cache: { semantic: { embeddingModel: n } } }\n  nn: { targets: [{ backend: b }] }\n',
     ),
-    where: 'weir.yaml:3:66',
+    where: 'weir.yaml:3:72',
     key: 'models.m.cache.semantic.embeddingModel',
     problem: /no model "n"/,
     fix: /`models`|Did you mean/,
@@ -102,7 +102,7 @@ testProblems({
     yaml: models(
       '  m: { targets: [{ backend: a }], cache: { semantic: { embeddingModel: x } } }\n  n: { aliases: [x], targets: [{ backend: b }] }\n',
     ),
-    where: 'weir.yaml:3:56',
+    where: 'weir.yaml:3:72',
     key: 'models.m.cache.semantic.embeddingModel',
     problem: /"n" does not serve embeddings/,
     fix: /Add embeddings/,
