@@ -9,11 +9,12 @@ import type { Config } from '../src/config.ts'
 import { newestPepper } from '../src/domain/api-key.ts'
 import { type AnswerScope, answerKeyOf, deriveCacheSecret } from '../src/domain/cache-key.ts'
 import { type AnswerCaching, asksForOneAnswer, decideCaching } from '../src/domain/cache-policy.ts'
-import type { Belonging } from '../src/domain/response-store.ts'
+import type { Belonging, ResponseStore } from '../src/domain/response-store.ts'
 import { ProcessResponses } from '../src/embedded/responses.ts'
 import { reasonOf } from '../src/log/describe-error.ts'
 import type { CacheField } from '../src/schemas/sampling.ts'
-import { RedisResponses } from '../src/store/responses.ts'
+import { connectRedis } from '../src/store/redis-client.ts'
+import { RedisResponses, responsesConnection } from '../src/store/responses.ts'
 import { getPrincipal } from './auth.ts'
 import { getInference } from './limits.ts'
 
@@ -93,16 +94,19 @@ export default fp<CacheOptions>(
       }
     })
   },
-  { name: 'cache', fastify: '5.x', dependencies: ['metrics', 'redis', 'auth', 'limits', 'backends'] },
+  { name: 'cache', fastify: '5.x', dependencies: ['metrics', 'auth', 'limits', 'backends'] },
 )
 
-function buildStore(app: FastifyInstance, { cache, stores }: CacheOptions['config']) {
+function buildStore(app: FastifyInstance, { cache, stores }: CacheOptions['config']): ResponseStore {
   const { maxSizeBytes: maxBytes, maxEntryBytes } = cache
   const { setBytes: onBytes, evicted: onEvicted } = app.meters.cache
   const bounds = { maxBytes, maxEntryBytes, onBytes, onEvicted }
-  return stores.redisUrl === undefined
-    ? new ProcessResponses(bounds)
-    : new RedisResponses({ client: app.redis, ...bounds })
+  if (stores.redisUrl === undefined) return new ProcessResponses(bounds)
+  const client = connectRedis(stores.redisUrl, responsesConnection)
+  // What is wrong with Redis is said once, by the plugin redis.
+  client.on('error', () => {})
+  app.addHook('onClose', async () => client.disconnect())
+  return new RedisResponses({ client, ...bounds })
 }
 
 function useFor(request: FastifyRequest, reply: FastifyReply, cache: AnswerCache): CacheUse | null {

@@ -2,6 +2,8 @@ import type { Belonging, Found, Kept, NewEntry, ResponseStore } from '../domain/
 
 /** So many failures one after the other, and nobody waits for the store until it has answered again. */
 const maxFailures = 3
+/** The longest that anybody waits for it. */
+const patienceMs = 50
 /** How long it is left alone then; after that one look-up finds out. */
 const pauseMs = 500
 
@@ -51,7 +53,7 @@ export class GuardedStore {
       this.#pausedUntilMs = nowMs + pauseMs
     }
     try {
-      const result = await ask()
+      const result = await patiently(ask())
       this.#failures = 0
       return result
     } catch (error) {
@@ -60,5 +62,18 @@ export class GuardedStore {
       this.#onFailure(error, this.#failures === maxFailures)
       return null
     }
+  }
+}
+
+/** By the time of this process: where it was held up itself, what has come meanwhile is read before anybody gives up. */
+async function patiently<Result>(asked: Result | Promise<Result>): Promise<Result> {
+  if (!(asked instanceof Promise)) return asked
+  const { promise, reject } = Promise.withResolvers<never>()
+  const giveUp = () => reject(new Error(`no answer within ${patienceMs} ms`))
+  const timer = setTimeout(() => setImmediate(giveUp), patienceMs)
+  try {
+    return await Promise.race([asked, promise])
+  } finally {
+    clearTimeout(timer)
   }
 }

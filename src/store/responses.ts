@@ -15,6 +15,10 @@ import {
   type ResponseStore,
   type StoreEvents,
 } from '../domain/response-store.ts'
+import type { RedisUse } from './redis-client.ts'
+
+/** Whoever asks does not wait as long, and knows by itself when to give up; see src/cache/guarded-store.ts. */
+export const responsesConnection: RedisUse = { connectionName: 'weir-answers', commandTimeout: 500 }
 
 export interface RedisResponsesOptions extends StoreEvents {
   readonly client: Redis

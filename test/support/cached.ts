@@ -33,7 +33,7 @@ export async function startCached(t: TestContext, options: CachedOptions = {}): 
   const {
     cache = {},
     model = {},
-    tiers = { free: {} },
+    tiers = { open: {} },
     behaviour = llamaServer({ dimensions: 4 }),
     more,
     of,
