@@ -9,8 +9,11 @@ import { type Call, faultContext } from '../src/backend/call.ts'
 import { collectAnswer } from '../src/backend/collect-answer.ts'
 import { Fault, toStreamError } from '../src/backend/fault.ts'
 import { Fleets } from '../src/backend/fleet.ts'
+import type { Receiver } from '../src/backend/reception.ts'
+import { routeHeadersOf } from '../src/backend/route-headers.ts'
+import { buildRun, type Run } from '../src/backend/run.ts'
 import { Shadows } from '../src/backend/shadow.ts'
-import { type LiveCall, streamAnswer } from '../src/backend/stream-answer.ts'
+import { type LiveCall, type StreamReply, streamAnswer } from '../src/backend/stream-answer.ts'
 import { viewBackend } from '../src/backend/view.ts'
 import type { BackendState } from '../src/backend/watch.ts'
 import type { Config } from '../src/config.ts'
@@ -32,6 +35,14 @@ export interface Backends {
   stream(call: Call, reply: FastifyReply): Promise<void>
   /** The whole answer; null where the caller left. Rejects with a WeirError. */
   collect(call: Call, reply: FastifyReply): Promise<Json | null>
+  /** Rejects with a WeirError where nothing that serves the call can run yet. */
+  ready(call: Call): Promise<void>
+  /** A call whose answer is taken by `receiver`, by the configuration of the request; it has to be started. */
+  run(request: FastifyRequest, call: Call, receiver: Receiver): Run
+  /** Gives a stream to `write` to answer with; settled when that is, and the reply is sent then. */
+  deliver(call: Call, reply: FastifyReply, write: (to: StreamReply) => Promise<void>): Promise<void>
+  /** What the answer says of where the call went. */
+  routingHeaders(request: FastifyRequest, call: Call): Record<string, string>
   /** Sends a copy of the call to the other arm that the request is to be compared with, where there is one; see Shadows. */
   copy(request: FastifyRequest, call: Call): void
   /**
@@ -93,6 +104,10 @@ export default fp(
           reply.headers(routingHeaders(reply.request, call))
         }
       },
+      ready: call => waitForEngine(app.engine, call),
+      run: (request, call, receiver) => buildRun(call, fleetOf(request), receiver, live),
+      deliver: (call, reply, write) => streamTo(reply, call, write),
+      routingHeaders,
       copy: (request, call) => {
         const { assignment, model: found, startedAt } = request
         const arm = assignment?.copyArm ?? null
@@ -173,10 +188,8 @@ function gateChanged(
   setImmediate(() => admission.wake(backend))
 }
 
-type Streaming = Parameters<typeof streamAnswer>[2]
-
 /** Answers with a stream, of which the headers are written by hand once it is certain that there is one. */
-async function streamTo(reply: FastifyReply, call: Call, stream: (to: Streaming) => Promise<void>): Promise<void> {
+async function streamTo(reply: FastifyReply, call: Call, stream: (to: StreamReply) => Promise<void>): Promise<void> {
   const { request, raw } = reply
   const headers = { ...plainHeaders(reply), 'openai-processing-ms': '' }
   const onCommit = () => {
@@ -218,22 +231,10 @@ function plainHeaders(reply: FastifyReply): Record<string, string | string[]> {
   return headers
 }
 
-/**
- * Where a request went, for those who may administer and for tiers that want it; that another model has answered is told
- * everybody.
- */
-function routingHeaders(request: FastifyRequest, { record, model }: Call): Record<string, string> {
+/** Where a request went is for those who may administer and for tiers that want it. */
+function routingHeaders(request: FastifyRequest, call: Call): Record<string, string> {
   const { principal } = request
-  const headers: Record<string, string> = {}
-  if (record.model !== null && record.model !== model) headers['x-weir-fallback'] = asHeader(record.model.id)
   const isShown =
     principal?.scopes.has('admin') || getConfiguration(request).tiers[principal?.tier ?? '']?.routingHeaders
-  if (!isShown || record.backend === null) return headers
-  headers['x-weir-backend'] = asHeader(record.backend)
-  headers['x-weir-attempts'] = String(record.attempts)
-  headers['x-weir-model'] = asHeader(record.tries.at(-1)?.model ?? '')
-  return headers
+  return routeHeadersOf(call, isShown === true)
 }
-
-/** Names may have letters that headers have not: those are in percent, as in a URL. */
-const asHeader = (name: string): string => name.replace(/[^ -~]+/gu, letters => encodeURIComponent(letters))

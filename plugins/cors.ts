@@ -19,6 +19,11 @@ const exposed = [
   'x-should-retry',
   'x-weir-ignored-fields',
   'x-weir-cost',
+  'x-weir-cache',
+  'x-weir-cache-key',
+  'x-weir-cache-similarity',
+  'x-weir-cached-inputs',
+  'age',
   'x-next-cursor',
 ]
 

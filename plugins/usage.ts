@@ -10,7 +10,7 @@ import { isSampled } from '../src/domain/sampling.ts'
 import { parseTraceparent } from '../src/domain/traceparent.ts'
 import type { ErrorName, WeirError } from '../src/errors.ts'
 import { armCallOf } from '../src/experiments/arm-call.ts'
-import { costTextOf, forgetUsage } from '../src/ledger/call-usage.ts'
+import { costTextOf, forgetUsage, usageOf } from '../src/ledger/call-usage.ts'
 import { buildEvent, type EndedRequest as EndedInference } from '../src/ledger/usage-records.ts'
 import { interTokenMsOf, overheadMsOf } from '../src/usage/call-times.ts'
 import { outcomeOf } from '../src/usage/outcome.ts'
@@ -145,4 +145,8 @@ function recordUsage(
   server.ledger.record(event)
   server.meters.requests.used({ ...event, operation: event.endpoint })
   if (event.priceVersion === null) server.meters.ledger.unpriced()
+  const { reused } = call.record
+  if (reused === undefined) return
+  const { savedNanoUsd: nanoUsd } = usageOf({ record: call.record, model: call.model, demand, pricedAtMs: intent.atMs })
+  server.meters.cache.saved(call.model.id, { ...reused.usage, nanoUsd })
 }

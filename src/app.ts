@@ -3,6 +3,7 @@ import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } 
 import auth from '../plugins/auth.ts'
 import backends from '../plugins/backends.ts'
 import body from '../plugins/body.ts'
+import cache from '../plugins/cache.ts'
 import catalog from '../plugins/catalog.ts'
 import changes from '../plugins/changes.ts'
 import configReload from '../plugins/config-reload.ts'
@@ -28,6 +29,7 @@ import postgres from '../plugins/postgres.ts'
 import pulse from '../plugins/pulse.ts'
 import redis from '../plugins/redis.ts'
 import routeScopes from '../plugins/route-scopes.ts'
+import semantic from '../plugins/semantic.ts'
 import stateMetrics from '../plugins/state-metrics.ts'
 import traces from '../plugins/traces.ts'
 import usage from '../plugins/usage.ts'
@@ -105,6 +107,8 @@ export async function buildApp({ loaded, read, log, readiness, version }: AppOpt
     ...config.routing,
     prefixSecret: derivePrefixSecret(newestPepper(peppers)),
   })
+  await app.register(cache, { config })
+  await app.register(semantic, { config })
   await app.register(stateMetrics)
   await app.register(control, { config })
 

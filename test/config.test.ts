@@ -65,7 +65,7 @@ const defaults = (folder: string): Config => ({
     enterprise: { ...tier, limits: {}, priority: 80, queueWaitMs: 60_000 },
   },
   webhooks: {},
-  cache: { maxSizeBytes: 67_108_864 },
+  cache: { maxSizeBytes: 67_108_864, maxQuestions: 5000, maxEntryBytes: 1_048_576 },
 })
 
 /** Tables by name have no prototype, which deepStrictEqual would count as a difference. */
@@ -208,11 +208,6 @@ test('the default tiers can be changed by name; a key that is given counts whole
 
 test('no default tier may administer', t => {
   for (const { scopes } of Object.values(load(t).config.tiers)) assert.ok(!scopes.includes('admin'))
-})
-
-test('keys that nothing obeys yet are named, with their line', t => {
-  const yaml = 'backends: { a: { url: "http://a", discover: true, slots: 2 } }\ncache:\n  maxSize: 1MiB\n'
-  assert.deepEqual(load(t, { yaml }).warnings, ['weir.yaml:2: cache is checked but not obeyed yet (cache)'])
 })
 
 test('a key whose contents are all commented out counts as absent', t => {

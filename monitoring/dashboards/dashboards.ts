@@ -1,4 +1,5 @@
 import { backends } from './backends.ts'
+import { cache } from './cache.ts'
 import type { Dashboard } from './dashboard.ts'
 import { ledger } from './ledger.ts'
 import { limits } from './limits.ts'
@@ -7,4 +8,4 @@ import { overview } from './overview.ts'
 import { process } from './process.ts'
 
 /** All of them, in the order in which somebody who was woken looks at them. */
-export const dashboards: readonly Dashboard[] = [overview, models, limits, backends, ledger, process]
+export const dashboards: readonly Dashboard[] = [overview, models, cache, limits, backends, ledger, process]

@@ -9,6 +9,7 @@ import accounts from './accounts.ts'
 import audit from './audit.ts'
 import backends from './backends.ts'
 import billing from './billing.ts'
+import cache from './cache.ts'
 import configurationRoutes from './configuration.ts'
 import experiments, { experimentChanges } from './experiments.ts'
 import keys from './keys.ts'
@@ -46,6 +47,7 @@ export default async function admin(app: FastifyInstance): Promise<void> {
   explainDatabaseFailures(app)
   await app.register(tiers, { operations })
   await app.register(backends)
+  await app.register(cache)
   await app.register(configurationRoutes)
   await app.register(logLevel)
   await app.register(experiments, { operations: ofExperiments })

@@ -22,6 +22,7 @@ export default async function chatCompletions(app: FastifyInstance): Promise<voi
           checkChatRequest(request.body as ChatRequest, { allowRemoteImages: urlImages })
           return { operation: 'chat', prompts: 1 }
         }),
+        app.lookUp,
         app.reserve,
         app.keepIntent,
       ],

@@ -20,6 +20,7 @@ export default async function completions(app: FastifyInstance): Promise<void> {
           checkCompletionRequest(body)
           return { operation: 'completions', prompts: countPrompts(body.prompt) }
         }),
+        app.lookUp,
         app.reserve,
         app.keepIntent,
       ],

@@ -1,15 +1,13 @@
 import type { FastifyInstance } from 'fastify'
-import { faultContext } from '../../src/backend/call.ts'
-import { Fault, toWeirError } from '../../src/backend/fault.ts'
-import { isObject, type Json } from '../../src/domain/chat-event.ts'
-import { convertVector, type EncodingFormat } from '../../src/domain/embedding.ts'
-import { WeirError } from '../../src/errors.ts'
+import { inputsOf } from '../../src/cache/vector-inputs.ts'
 import { jsonAnswer } from '../../src/schemas/answer-parts.ts'
 import { type EmbeddingRequest, EmbeddingRequestSchema } from '../../src/schemas/embedding-request.ts'
 import { EmbeddingResponseSchema } from '../../src/schemas/embedding-response.ts'
 import { inferenceErrors } from '../../src/schemas/error-body.ts'
+import { embedCached } from './cached-vectors.ts'
 import { sendJson } from './inference-answer.ts'
 import { prepare, takeCall } from './inference-call.ts'
+import { vectorItems } from './vector-items.ts'
 
 export default async function embeddings(app: FastifyInstance): Promise<void> {
   app.addHook('onRequest', app.requireScope('embeddings'))
@@ -24,6 +22,7 @@ export default async function embeddings(app: FastifyInstance): Promise<void> {
           const { input } = request.body as EmbeddingRequest
           return { operation: 'embeddings', prompts: countInputs(input) }
         }),
+        app.lookUp,
         app.reserve,
         app.keepIntent,
       ],
@@ -40,53 +39,21 @@ export default async function embeddings(app: FastifyInstance): Promise<void> {
     },
     async (request, reply) => {
       const call = takeCall(request)
+      const { input, encoding_format: format = 'float', dimensions } = request.body
+      const { cacheUse: use } = request
+      if (use?.kind === 'vectors') {
+        const known = await embedCached(app, { use, call, reply, inputs: inputsOf(input), format, dimensions })
+        return known === null ? reply.hijack() : sendJson(reply, known)
+      }
       const body = await app.backends.collect(call, reply)
       if (body === null) return reply.hijack()
-      const { input, encoding_format: format, dimensions } = request.body
-      const items = vectorItems(body, countInputs(input), format ?? 'float')
-      if (items === null) {
-        const fault = new Fault('rubbish', 'the answer does not hold one vector for each input')
-        throw toWeirError(fault, faultContext(call))
-      }
-      checkDimensions(items, dimensions)
-      return sendJson(reply, { ...body, data: items })
+      return sendJson(reply, {
+        ...body,
+        data: vectorItems(call, body, { count: countInputs(input), format, dimensions }),
+      })
     },
   )
 }
 
-interface VectorItem extends Json {
-  readonly embedding: string | number[]
-}
-
 /** A list of texts or of token lists is several inputs; a text or one list of tokens is one. */
-const countInputs = (input: EmbeddingRequest['input']): number =>
-  Array.isArray(input) && typeof input[0] !== 'number' ? input.length : 1
-
-/**
- * One vector for each input, as it was asked for: an SDK that gets the other encoding makes wrong vectors of it without a
- * word. Null where the backend gave something else.
- */
-function vectorItems(body: Json, inputs: number, format: EncodingFormat): VectorItem[] | null {
-  const { data } = body
-  if (!Array.isArray(data) || data.length !== inputs) return null
-  const items: VectorItem[] = []
-  for (const [index, item] of data.entries()) {
-    if (!isObject(item)) return null
-    const vector = convertVector(item['embedding'], format)
-    if (vector === undefined) return null
-    const { encoding_format: _format, ...rest } = item
-    items.push({ ...rest, object: 'embedding', index: item['index'] ?? index, embedding: vector })
-  }
-  return items
-}
-
-/** Engines that cannot shorten a vector give the whole one without a word: that is not what was asked for. */
-function checkDimensions(items: readonly VectorItem[], dimensions: number | undefined): void {
-  const [first] = items
-  if (first === undefined || dimensions === undefined) return
-  const { embedding } = first
-  const length = typeof embedding === 'string' ? Buffer.byteLength(embedding, 'base64') / 4 : embedding.length
-  if (length === dimensions) return
-  const message = `This model gives vectors of ${length} dimensions and cannot give others: leave 'dimensions' out.`
-  throw new WeirError('invalidRequest', message, { param: 'dimensions' })
-}
+const countInputs = (input: EmbeddingRequest['input']): number => inputsOf(input).length

@@ -14,9 +14,11 @@ import usage from './usage.ts'
  *                [body           bounded, parsed, validated]            400 413 415
  *   preHandler   authorize       name or alias → request.model          404 403
  *                prepare         the call, and what it may cost at most 400
+ *                lookUp          begins to look for the answer in the cache
  *                reserve         against all limits at once, or none    429 503
  *                keepIntent      on the disk, before anything is sent   503
- *   handler      dispatch        a target's backend, the relay          502 503 504
+ *   handler      replay          what was found; or joins who asks the same
+ *                dispatch        a target's backend, the relay          502 503 504
  *   onSend       showLimits      what is left, where it was refused before reserve could say it
  *
  * and on the 'close' of the reply's socket, exactly once, the record of what it was (plugins/usage.ts), in the ledger too

@@ -4,6 +4,7 @@ import { getConfiguration } from '../../plugins/configuration.ts'
 import { getInference } from '../../plugins/limits.ts'
 import { type Call, type Caller, newRecord } from '../../src/backend/call.ts'
 import type { Engine } from '../../src/backend/engine.ts'
+import type { TopLevelField } from '../../src/domain/body-scan.ts'
 import type { Model } from '../../src/domain/catalog.ts'
 import { type Demand, demandOf, orDemand } from '../../src/domain/demand.ts'
 import { boundOutputTokens } from '../../src/domain/output-bound.ts'
@@ -138,7 +139,11 @@ function buildCall(request: FastifyRequest, reply: FastifyReply, { operation, pr
     prefixKey: () => prefixKeyOf({ operation, body: request.body as PromptBody, accountId }, backends.prefixSecret),
     trace: request.trace,
     record: newRecord(),
-    buildBody: ({ model, target, engine, stream }) => {
+    asks: () => ({
+      fields: { values: valuesOf(fields, keep, rewritten), bytes: scanned.bytes, places: keep },
+      outputBound: operation === 'embeddings' ? 0 : outputBoundOf(request, found.model, false),
+    }),
+    buildBody: ({ model, target, engine, stream, instead }) => {
       const texts = new Map<string, string | null>([['model', JSON.stringify(target.model)]])
       const narrowed = engine.readsNamedToolChoice ? undefined : narrowToNamedTool(fields, rewritten)
       for (const [name, value] of narrowed ?? rewritten ?? []) texts.set(name, JSON.stringify(value))
@@ -148,10 +153,19 @@ function buildCall(request: FastifyRequest, reply: FastifyReply, { operation, pr
         texts.set('stream', String(stream)).set('stream_options', stream ? '{"include_usage":true}' : null)
         setPromptCache(texts, { model, engine, accountId })
       }
+      for (const [name, text] of instead ?? []) texts.set(name, text)
       return spliceBody(scanned.bytes, keep, texts)
     },
   }
 }
+
+/** The fields that go on, each as it goes out. */
+const valuesOf = (
+  fields: Readonly<Record<string, unknown>>,
+  keep: readonly TopLevelField[],
+  rewritten: ReadonlyMap<string, unknown> | undefined,
+): ReadonlyMap<string, unknown> =>
+  new Map([...keep.map(({ name }) => [name, fields[name]] as const), ...(rewritten ?? [])])
 
 /** One after the other; the configuration has no circles. Whoever may not use one of them goes on to the next. */
 function fallbacksOf(request: FastifyRequest, { fallback }: Model): readonly Model[] {

@@ -1,3 +1,4 @@
+import type { AnswerFields } from '../domain/cache-key.ts'
 import type { Model, Target } from '../domain/catalog.ts'
 import type { Outcome } from '../domain/settlement.ts'
 import type { Usage } from '../domain/usage.ts'
@@ -27,12 +28,21 @@ export interface Call {
   readonly arm: string | null
   /** What stands for the beginning of its prompt, null where there is nothing to be found again; see prefixKeyOf. */
   readonly prefixKey: () => number | null
+  /** What it asks for, as far as that decides the answer. */
+  readonly asks: () => AskedAnswer
   /** The body for a target; built anew for each, because names, bounds and engine fields differ. */
   readonly buildBody: (sending: Sending) => Buffer
   /** What is told of its way; null where nobody traces it. */
   readonly trace: CallTrace | null
   /** Filled in on the way, for the log, the metrics and later the ledger. */
   readonly record: CallRecord
+}
+
+/** What decides an answer, beside the model. */
+export interface AskedAnswer {
+  readonly fields: AnswerFields
+  /** The tokens that each answer may have at most; 0 for embeddings. */
+  readonly outputBound: number
 }
 
 /** What a body is built for. */
@@ -42,6 +52,8 @@ export interface Sending {
   readonly target: Target
   readonly engine: Engine
   readonly stream: boolean
+  /** JSON that stands for a field instead of what the caller wrote there; absent where nothing does. */
+  readonly instead?: ReadonlyMap<string, string>
 }
 
 /** For whom a call is made, as far as it decides who goes first and how long. */
@@ -91,6 +103,14 @@ export interface CallRecord {
   fault: Fault | null
   /** Absent as long as nothing was sent to a backend: then nothing can have been used. */
   dispatch?: Dispatch
+  /** What its caller was given that a backend has worked on for another request; absent where that is nothing. */
+  reused?: Reused
+}
+
+/** What was used when it was made, and which share of what that would cost now its caller pays, from 0 to 1. */
+export interface Reused {
+  readonly usage: Usage
+  readonly priceShare: number
 }
 
 /** Of a call that has not begun. */
@@ -106,6 +126,21 @@ export const newRecord = (): CallRecord => ({
   queueMs: 0,
   fault: null,
 })
+
+/**
+ * Its caller leaves, and somebody else who waits for the same answer stays: what the backend does is done for that one from now
+ * on. `from` is left as if nothing had been sent for it.
+ */
+export function handOver(from: CallRecord, to: CallRecord): void {
+  const { backend, model, target, arm, attempts, tries, queueMs, usage, dispatch } = from
+  Object.assign(to, { backend, model, target, arm, attempts, queueMs, usage })
+  to.tries.push(...tries)
+  to.firstContentAt ??= from.firstContentAt
+  if (dispatch !== undefined) to.dispatch = dispatch
+  Object.assign(from, { backend: null, model: null, target: null, arm: null, attempts: 0, usage: null })
+  from.tries.length = 0
+  delete from.dispatch
+}
 
 /** What went on at the backend. */
 export interface Dispatch {

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import { Assembler } from '../domain/assemble.ts'
 import { choicesOf, hasContent, isObject, type Json } from '../domain/chat-event.ts'
-import { formatUsage, parseTimings, parseUsage, UsageTally } from '../domain/usage.ts'
+import { formatUsage, parseTimings, parseUsage, type Usage, UsageTally } from '../domain/usage.ts'
 import { type Call, faultContext, type Route } from './call.ts'
 import { Dispatch } from './dispatch.ts'
 import type { Engine } from './engine.ts'
@@ -17,7 +17,7 @@ import { StreamRelay } from './stream-relay.ts'
 const maxAnswerBytes = 64 * 1024 * 1024
 
 /** A reception that ends with a value. */
-interface Collector extends Reception {
+export interface Collector extends Reception {
   /** The answer, once it is whole. */
   readonly answer: Json
 }
@@ -58,7 +58,7 @@ export function collectAnswer(
   })
   dispatch.start()
   // Not within the end of the call, whose attempt would take a mistake in it for one of the backend's, and nobody would answer.
-  return promise.then(whole => (whole === null ? null : withUsage(call, whole.answer)))
+  return promise.then(whole => (whole === null ? null : answerFor(call, whole.answer, call.record.usage)))
 }
 
 /** Whether an engine of this kind is asked for a stream, though the answer is to be one piece. */
@@ -153,7 +153,7 @@ function collectBody(call: Call): Collector {
 }
 
 /** Counts what is kept of one answer; throws a Fault beyond the bound. */
-function byteBound(): (chunk: Buffer) => void {
+export function byteBound(): (chunk: Buffer) => void {
   let bytes = 0
   return chunk => {
     bytes += chunk.length
@@ -176,9 +176,8 @@ function parseAnswer(text: string): Json {
 }
 
 /** The answer as the caller gets it: the public name, usage as counted, no engine-only fields. */
-function withUsage(call: Call, answer: Json): Json {
+export function answerFor(call: Call, answer: Json, usage: Usage | null): Json {
   const { timings: _timings, usage: _usage, ...rest } = answer
-  const { usage } = call.record
   const shown: Json = { ...rest, model: call.askedModel }
   complete(shown, envelope(call))
   if (usage === null) return shown

@@ -1,4 +1,5 @@
 import type { EndpointName } from '../schemas/config/models.ts'
+import type { AnswerCaching } from './cache-policy.ts'
 import type { Experiment } from './experiment.ts'
 import type { Price } from './price.ts'
 
@@ -34,6 +35,8 @@ export interface Model {
   readonly fallback: string | null
   /** Compares its targets; absent where they are all the same to callers. */
   readonly experiment?: Experiment
+  /** Which of its answers may be given again; absent where none may. */
+  readonly caching?: AnswerCaching
 }
 
 /** What one backend was found to offer. */

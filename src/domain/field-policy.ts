@@ -8,7 +8,7 @@ export type Operation = 'chat' | 'completions' | 'embeddings'
 export type FieldPolicy =
   /** Goes to the engine. */
   | 'forward'
-  /** OpenAI defines it, no engine serves it: taken, checked, not sent on. */
+  /** OpenAI defines it and no engine serves it, or it is for us: taken, checked, not sent on. */
   | 'accept'
   /** Answered 400: it would reach into the engine, or ignoring it would give a wrong answer. */
   | { readonly refuse: string }
@@ -53,6 +53,7 @@ const forwarded: Readonly<Record<Operation, readonly string[]>> = {
 const accepted: Readonly<Record<Operation, readonly string[]>> = {
   chat: [
     'user',
+    'cache',
     'store',
     'metadata',
     'service_tier',
@@ -68,8 +69,8 @@ const accepted: Readonly<Record<Operation, readonly string[]>> = {
     'verbosity',
   ],
   // Only harmless values of the last two pass: request-rules.ts sees to it.
-  completions: ['user', 'echo', 'best_of'],
-  embeddings: ['user'],
+  completions: ['user', 'cache', 'echo', 'best_of'],
+  embeddings: ['user', 'cache'],
 }
 
 const useTools = 'is not supported: use `tools` and `tool_choice`'

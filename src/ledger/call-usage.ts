@@ -15,6 +15,8 @@ export interface CallUsage extends Settlement {
   /** How long backends were busy with what its caller had something of. */
   readonly backendMs: number
   readonly costNanoUsd: number
+  /** What it would have cost beyond that, had backends been asked for what was answered from the cache. */
+  readonly savedNanoUsd: number
 }
 
 export interface MeasuredCall {
@@ -64,5 +66,18 @@ function measure({ record, model, demand, pricedAtMs }: MeasuredCall): CallUsage
       ? (priceAt(model.prices, pricedAtMs) ?? demand.price)
       : priceOf(record.model ?? model, record.target, pricedAtMs)
   const costNanoUsd = costOf(price, { ...settlement, durationMs: backendMs })
-  return { ...settlement, isServed, price, backendMs, costNanoUsd }
+  const { reused } = record
+  if (reused === undefined) return { ...settlement, isServed, price, backendMs, costNanoUsd, savedNanoUsd: 0 }
+  // No backend's time went into it, so by such a price it is free, and nobody knows what it saved.
+  const anewNanoUsd = costOf(price, { ...reused.usage, durationMs: 0 })
+  const sharedNanoUsd = Math.round(anewNanoUsd * reused.priceShare)
+  return {
+    ...settlement,
+    requests: 1,
+    isServed,
+    price,
+    backendMs,
+    costNanoUsd: costNanoUsd + sharedNanoUsd,
+    savedNanoUsd: anewNanoUsd - sharedNanoUsd,
+  }
 }

@@ -57,7 +57,7 @@ export function buildEvent(ended: EndedRequest): UsageEvent {
   return {
     ...origin,
     attempts: record.tries,
-    answeredModel: answered?.model?.id ?? null,
+    answeredModel: answered?.model?.id ?? (record.reused === undefined ? null : model.id),
     backend: answered?.backend ?? null,
     target: answered === null ? null : (last?.model ?? null),
     // Who has an arm without taking part would make the arms' sums those of other callers than are compared.
@@ -83,9 +83,10 @@ export function buildEvent(ended: EndedRequest): UsageEvent {
 const faultless: Partial<Record<UsageStatus, string>> = { client_cancel: 'client-gone', error: 'internal' }
 
 function statusOf({ call: { record }, isDelivered }: EndedRequest): UsageStatus {
-  const { fault, firstContentAt, attempts } = record
+  const { fault, firstContentAt, attempts, reused } = record
   if (fault !== null && isLeaving(fault.kind)) return 'client_cancel'
   if (fault !== null) return firstContentAt === null ? 'error' : 'partial'
   if (!isDelivered) return 'client_cancel'
-  return attempts === 0 ? 'error' : 'ok'
+  if (attempts > 0) return 'ok'
+  return reused === undefined ? 'error' : 'cache_hit'
 }

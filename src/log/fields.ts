@@ -19,6 +19,7 @@ const fields: ReadonlySet<string> = new Set([
   'inputTokens',
   'cachedInputTokens',
   'outputTokens',
+  'reusedTokens',
   'durationMs',
   'queueMs',
   'firstTokenMs',

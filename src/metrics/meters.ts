@@ -3,6 +3,7 @@ import { type ArmMeter, buildArmMeter } from './arm-meter.ts'
 import { type AttemptMeter, buildAttemptMeter } from './attempt-meters.ts'
 import { type AuthMeter, buildAuthMeter } from './auth-meter.ts'
 import { buildInfo } from './build-info.ts'
+import { buildCacheMeters, type CacheMeters } from './cache-meters.ts'
 import type { MetricsClient } from './client.ts'
 import { buildConfigurationMeters, type ConfigurationMeters } from './configuration-meters.ts'
 import { buildFloodMeter, type FloodMeter } from './flood-meter.ts'
@@ -10,6 +11,7 @@ import { buildLedgerMeters, type LedgerMeters } from './ledger-meters.ts'
 import { buildLimitMeters, type LimitMeters } from './limit-meters.ts'
 import { buildMemoryLimits } from './memory-limits.ts'
 import { buildRequestMeters, type RequestMeters } from './request-meters.ts'
+import { buildSemanticMeters, type SemanticMeters } from './semantic-meters.ts'
 import { buildShadowMeter, type ShadowMeter } from './shadow-meter.ts'
 import { buildStateMeters, type StateMeters } from './state-meters.ts'
 import { buildTraceMeters, type TraceMeters } from './trace-meters.ts'
@@ -28,6 +30,8 @@ export interface Meters {
   readonly configuration: ConfigurationMeters
   readonly webhooks: WebhookMeters
   readonly traces: TraceMeters
+  readonly cache: CacheMeters
+  readonly semantic: SemanticMeters
   readonly observeArm: ArmMeter
   readonly observeShadow: ShadowMeter
 }
@@ -47,6 +51,8 @@ export function buildMeters(client: MetricsClient, version: string): Meters {
     configuration: buildConfigurationMeters(client),
     webhooks: buildWebhookMeters(client),
     traces: buildTraceMeters(client),
+    cache: buildCacheMeters(client),
+    semantic: buildSemanticMeters(client),
     observeArm: buildArmMeter(client),
     observeShadow: buildShadowMeter(client),
   }

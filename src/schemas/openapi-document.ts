@@ -61,6 +61,15 @@ const responseHeaders = {
     type: 'string',
     pattern: usdForm,
   }),
+  'x-weir-cache': header('Of models with a cache: given again, asked anew, by likeness, or not looked for.', {
+    enum: ['hit', 'miss', 'semantic', 'bypass'],
+  }),
+  'x-weir-cache-key': header('Names the answer in the cache, for `DELETE /admin/cache`; not of embeddings.', {
+    type: 'string',
+    pattern: '^[0-9a-f]{64}$',
+  }),
+  'x-weir-cached-inputs': header('Of embeddings: inputs whose vector was in the cache.', count),
+  age: header('How old the answer is that is given again, in whole seconds.', count),
   'x-next-cursor': header('In CSV, the `cursor` of the next page; absent on the last one.', {
     type: 'string',
     pattern: '^[A-Za-z0-9_-]+$',
@@ -73,6 +82,8 @@ const responseHeaders = {
   'x-should-retry': header('`false` where trying again by itself would be of no use.', { const: 'false' }),
   ...limitHeaders,
 } as const
+
+const cacheHeaderNames = ['x-weir-cache', 'x-weir-cache-key', 'x-weir-cached-inputs', 'age'] as const
 
 /** Gives a document its components: the schemas that have a `title`, and the headers. Throws if two share a title. */
 export function finishDocument<Document extends object>(document: Document): Document {
@@ -158,7 +169,7 @@ function ownHeadersOf(status: number, operation: Json): (keyof typeof responseHe
   if (status !== 200) return [...always]
   if (isCreation(operation)) return [...always, 'idempotent-replayed']
   if (isTable(operation)) return [...always, 'x-next-cursor']
-  return hasTag(operation, 'Inference') ? [...always, 'x-weir-ignored-fields'] : [...always]
+  return hasTag(operation, 'Inference') ? [...always, 'x-weir-ignored-fields', ...cacheHeaderNames] : [...always]
 }
 
 /** Answers 200 only where the record was made before. */

@@ -17,6 +17,31 @@ export const userField = Type.Optional(
   Type.String({ maxLength: 1024, ...storedText, description: 'Accepted, not forwarded.' }),
 )
 
+/** The request's own word of the cache. */
+export type CacheField =
+  | boolean
+  | {
+      readonly no_cache?: boolean | null
+      readonly no_store?: boolean | null
+      /** In seconds. */
+      readonly max_age?: number | null
+    }
+
+/** Ours, not OpenAI's: what a request says of the cache itself. */
+export const cacheField = Type.Optional(
+  Type.Unsafe<CacheField | null>({
+    type: ['boolean', 'object', 'null'],
+    properties: {
+      no_cache: NullableBoolean('Ask the model again; its answer takes the place of the one that is kept.'),
+      no_store: NullableBoolean('Neither look for an answer nor keep it.'),
+      max_age: NullableInteger(0, 999_999_999, 'The oldest answer that is taken, in seconds.'),
+    },
+    additionalProperties: false,
+    description:
+      'Whether an answer may be one that was given before, where the model has a cache; `false` is `no_store`.',
+  }),
+)
+
 const StreamOptionsSchema = Type.Object(
   {
     include_usage: Type.Optional(NullableBoolean('A last chunk carries the usage.')),
@@ -29,6 +54,7 @@ const StreamOptionsSchema = Type.Object(
 export const samplingFields = {
   model: modelField,
   user: userField,
+  cache: cacheField,
   stream: Type.Optional(NullableBoolean('Answer by server-sent events.')),
   stream_options: Type.Optional(
     Type.Unsafe<{ include_usage?: boolean | null; include_obfuscation?: boolean | null } | null>({

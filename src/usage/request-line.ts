@@ -57,6 +57,9 @@ const callFields = (call: CallRecord) => ({
   ...(call.backend === null ? {} : { backend: call.backend }),
   ...(call.target === null ? {} : { target: call.target.model }),
   attempts: call.attempts,
+  ...(call.reused === undefined
+    ? {}
+    : { reusedTokens: call.reused.usage.inputTokens + call.reused.usage.outputTokens }),
   ...(call.attempts > 1 ? { tries: call.tries } : {}),
   ...(call.fault === null ? {} : { reason: call.fault.message }),
   ...(call.queueMs > 0 ? { queueMs: hundredths(call.queueMs) } : {}),

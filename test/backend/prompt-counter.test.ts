@@ -44,6 +44,7 @@ function callOf(operation: EndpointName, body: object): Call {
     choicesPerPrompt: 1,
     stream: true,
     includeUsage: false,
+    asks: () => ({ fields: { values: new Map(), bytes: Buffer.alloc(0), places: [] }, outputBound: 0 }),
     buildBody: () => Buffer.from(JSON.stringify({ model: 'tinychat', ...body })),
     caller: { account: 'a', tier: 'free', priority: 0, queueWaitMs: 0, deadlineMs: Number.POSITIVE_INFINITY },
     arm: null,

@@ -64,6 +64,7 @@ test('a copy whose body cannot be made is a failed one, and gives its slot back'
     arm: null,
     trace: null,
     prefixKey: () => null,
+    asks: () => ({ fields: { values: new Map(), bytes: Buffer.alloc(0), places: [] }, outputBound: 0 }),
     buildBody: () => {
       throw mistake
     },

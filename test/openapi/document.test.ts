@@ -90,6 +90,7 @@ test('every operation has a name, a tag, a summary, its errors and, where it nee
       'get /admin/backends: listBackends',
       'get /admin/backends/{name}: retrieveBackend',
       'patch /admin/backends/{name}: updateBackend',
+      'delete /admin/cache: forgetAnswers',
       'post /admin/config/reload: reloadConfiguration',
       'get /admin/log-level: retrieveLogLevel',
       'put /admin/log-level: updateLogLevel',

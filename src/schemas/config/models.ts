@@ -1,5 +1,6 @@
 import { Type } from '../typebox.ts'
-import { DurationSchema, MoneySchema } from './units.ts'
+import { AnswerCacheSchema } from './cache.ts'
+import { MoneySchema } from './units.ts'
 
 /** `*` stands for any run of characters where models are allowed, so no name may have it. */
 export const modelNamePattern = '^[^\\s*\\u0000-\\u001f\\u007f]{1,256}$'
@@ -115,39 +116,9 @@ export const ModelSchema = Type.Object(
       Type.String({
         maxLength: 128,
         description: 'Change it when the weights change: cached answers of older revisions are not used.',
-        pending: 'cache',
       }),
     ),
-    cache: Type.Optional(
-      Type.Object(
-        {
-          mode: Type.Unsafe<'off' | 'deterministic' | 'all'>(
-            Type.String({
-              enum: ['off', 'deterministic', 'all'],
-              default: 'off',
-              description: 'deterministic: only with temperature 0 or a seed.',
-            }),
-          ),
-          ttl: DurationSchema({ description: 'How long an answer may be replayed.', default: '1h' }),
-          scope: Type.Unsafe<'account' | 'shared'>(
-            Type.String({
-              enum: ['account', 'shared'],
-              default: 'account',
-              description: 'shared: one account may be answered what another has asked.',
-            }),
-          ),
-          semanticThreshold: Type.Optional(
-            Type.Number({
-              minimum: 0.5,
-              maximum: 1,
-              description: 'How near (cosine) a prompt must be to be answered alike; absent turns that off.',
-              examples: [0.97],
-            }),
-          ),
-        },
-        { additionalProperties: false, description: 'Whether its answers may be replayed.', pending: 'cache' },
-      ),
-    ),
+    cache: Type.Optional(AnswerCacheSchema),
     experiment: Type.Optional(
       Type.Object(
         {

@@ -1,9 +1,7 @@
-/**
- * The shape of weir.yaml, whole: everything the program can be told has its place here, also what a later part reads.
- * A key marked `pending` is checked and kept but not obeyed yet; `check-config` and the start say so.
- */
+/** The shape of weir.yaml, whole: everything the program can be told has its place here. */
 import { type Static, Type } from '../typebox.ts'
 import { BackendSchema } from './backends.ts'
+import { CacheSchema } from './cache.ts'
 import { IssuerSchema } from './issuers.ts'
 import { LedgerSchema } from './ledger.ts'
 import { LogSchema } from './log.ts'
@@ -174,17 +172,6 @@ const EngineSchema = Type.Object(
     }),
   },
   { ...closed, description: 'The llama.cpp engine that runs when no backend is configured.' },
-)
-
-const CacheSchema = Type.Object(
-  {
-    maxSize: ByteSizeSchema({
-      description: 'What the in-process response cache may hold.',
-      default: '64MiB',
-      'x-weir-most': '1024GiB',
-    }),
-  },
-  { ...closed, description: 'The response cache.', pending: 'cache' },
 )
 
 export const ConfigFileSchema = Type.Object(

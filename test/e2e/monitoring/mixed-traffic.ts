@@ -59,6 +59,13 @@ function configuration(backends: readonly ScriptedBackend[], issuers: Record<str
     models: {
       tinychat: { endpoints, targets: both, prices },
       free: { targets: both },
+      // What is asked again is answered from its cache.
+      kept: {
+        endpoints,
+        targets: both,
+        prices,
+        cache: { mode: 'deterministic', semantic: { embeddingModel: 'tinychat' } },
+      },
       lonely: { targets: [{ backend: 'b2' }], fallback: 'tinychat', prices },
       dead: { targets: [{ backend: 'b2' }], prices },
       compared: { targets: arms('b1'), experiment: { name: 'compared', stickBy: 'x-user' }, prices },
@@ -104,7 +111,7 @@ async function makeKey({ internalUrl }: GatewayProcess, tier: string): Promise<s
     return (await answer.json()) as { key?: string }
   }
   await post('/accounts', { name: `the ${tier}`, tier })
-  const { key = '' } = await post('/keys', { account: `the ${tier}`, name: tier })
+  const { key = '' } = await post('/keys', { account: `the ${tier}`, name: tier, semantic_cache: true })
   return key
 }
 
@@ -124,7 +131,6 @@ interface Call {
   readonly leaves?: true
 }
 
-/** The cache that answers what was asked before belongs here as well, once there is one: its hits, in a call of its own. */
 function callsOf({ free, tiny }: { readonly free: string; readonly tiny: string }): Readonly<Record<string, Call>> {
   return {
     ok: { ...chat('tinychat'), key: free },
@@ -133,6 +139,14 @@ function callsOf({ free, tiny }: { readonly free: string; readonly tiny: string 
     aborted: { ...chat('tinychat', { stream: true }), key: free, leaves: true },
     text: { path: 'completions', body: { model: 'tinychat', prompt: 'hi' }, key: free },
     vectors: { path: 'embeddings', body: { model: 'tinychat', input: 'hi' }, key: free },
+    hit: { ...chat('kept', { temperature: 0 }), key: free },
+    bypass: { ...chat('kept'), key: free },
+    cut: { ...chat('kept', { temperature: 0, max_tokens: 2 }), key: free },
+    exactly: {
+      ...chat('kept', { temperature: 0, max_tokens: 3, response_format: { type: 'json_object' } }),
+      key: free,
+    },
+    knownVectors: { path: 'embeddings', body: { model: 'kept', input: ['hi', 'ho'] }, key: free },
     unpriced: { ...chat('free'), key: free },
     unknown: { ...chat('tinychat'), key: 'sk-weir-none' },
     limited: { ...chat('tinychat'), key: tiny },

@@ -1,0 +1,188 @@
+import type { Dashboard } from './dashboard.ts'
+import { quantiles, rate } from './target.ts'
+
+const here = 'instance=~"$instance"'
+const chosen = `${here},model=~"$model"`
+
+export const cache: Dashboard = {
+  uid: 'weir-cache',
+  title: 'Cache of answers',
+  description: 'What is answered without asking a backend, what that saves, and why the rest is not.',
+  variables: ['instance', 'model'],
+  panels: [
+    {
+      id: 1,
+      title: 'Hit rate',
+      description: 'Of the requests that were looked up, the part that no backend was asked for, by model.',
+      kind: 'timeseries',
+      unit: 'percentunit',
+      width: 12,
+      max: 1,
+      targets: [
+        {
+          expr: `sum by (model) (rate(weir_cache_requests_total{result=~"hit|semantic|joined",${chosen}}[$__rate_interval])) / (sum by (model) (rate(weir_cache_requests_total{${chosen}}[$__rate_interval])) > 0)`,
+          legend: '{{model}}',
+        },
+      ],
+    },
+    {
+      id: 2,
+      title: 'Look-ups',
+      description:
+        'hit, semantic (answered as a question that means the same), miss, or joined: answered together with another request that asked the same at that time.',
+      kind: 'timeseries',
+      unit: 'reqps',
+      width: 12,
+      isStacked: true,
+      targets: [rate(`weir_cache_requests_total{${chosen}}`, 'result')],
+    },
+    {
+      id: 3,
+      title: 'Not looked up',
+      description: 'Requests of models with a cache that could not be answered from it, or did not want to be.',
+      kind: 'timeseries',
+      unit: 'reqps',
+      width: 12,
+      isStacked: true,
+      targets: [rate(`weir_cache_bypasses_total{${chosen}}`, 'reason')],
+    },
+    {
+      id: 4,
+      title: 'Not kept',
+      description: 'Answers that cannot be given again, by why. Many that are too_large want a larger cache.maxEntry.',
+      kind: 'timeseries',
+      unit: 'reqps',
+      width: 12,
+      isStacked: true,
+      targets: [rate(`weir_cache_unkept_total{${chosen}}`, 'reason')],
+    },
+    {
+      id: 5,
+      title: 'Saved tokens',
+      description: 'Tokens a second that were answered and that no backend had to work on.',
+      kind: 'timeseries',
+      unit: 'short',
+      width: 8,
+      targets: [rate(`weir_cache_saved_tokens_total{${chosen}}`, 'kind')],
+    },
+    {
+      id: 6,
+      title: 'Saved cost in this time',
+      description: 'USD that callers did not pay in the time that is shown, by prices for tokens.',
+      kind: 'stat',
+      unit: 'currencyUSD',
+      width: 8,
+      targets: [
+        {
+          expr: `sum by (model) (increase(weir_cache_saved_cost_usd_total{${chosen}}[$__range]))`,
+          legend: '{{model}}',
+          instant: true,
+        },
+      ],
+    },
+    {
+      id: 7,
+      title: 'Inputs of embeddings',
+      description: 'Each input is looked up by itself: those that were known, and those that a backend was asked for.',
+      kind: 'timeseries',
+      unit: 'short',
+      width: 8,
+      isStacked: true,
+      targets: [rate(`weir_cache_embedding_inputs_total{${chosen}}`, 'result')],
+    },
+    {
+      id: 8,
+      title: 'Time of a look-up',
+      description: 'In the process or in Redis, which is waited for 50 ms at the most.',
+      kind: 'timeseries',
+      unit: 's',
+      width: 8,
+      targets: quantiles(`weir_cache_lookup_duration_seconds_bucket{${here}}`),
+    },
+    {
+      id: 9,
+      title: 'Bytes that are kept',
+      description: 'Of each process, or what Redis has for all of them. cache.maxSize bounds it.',
+      kind: 'timeseries',
+      unit: 'bytes',
+      width: 8,
+      targets: [{ expr: `weir_cache_bytes{${here}}`, legend: '{{instance}}' }],
+    },
+    {
+      id: 10,
+      title: 'Evicted and failed',
+      description:
+        'Answers that had to make room for others; entries that were garbage; look-ups that the store did not answer.',
+      kind: 'timeseries',
+      unit: 'short',
+      width: 8,
+      targets: [
+        { ...rate(`weir_cache_evictions_total{${here}}`), legend: 'evicted' },
+        rate(`weir_cache_failures_total{${here}}`, 'kind'),
+      ],
+    },
+    {
+      id: 11,
+      title: 'Looked up by meaning',
+      description:
+        'hit; far: the nearest is not near enough; none: no question of the same account, prompt and guard; gone: its answer is not kept any more; late: not within the budget; failed: no vector, or no database that can.',
+      kind: 'timeseries',
+      unit: 'reqps',
+      width: 8,
+      isStacked: true,
+      targets: [rate(`weir_semantic_cache_lookups_total{${chosen}}`, 'result')],
+    },
+    {
+      id: 12,
+      title: 'Not looked up by meaning',
+      description:
+        'Requests of keys that want it whose answers have to be exact: tools, format, turns, content, length.',
+      kind: 'timeseries',
+      unit: 'reqps',
+      width: 8,
+      isStacked: true,
+      targets: [rate(`weir_semantic_cache_unasked_total{${chosen}}`, 'reason')],
+    },
+    {
+      id: 13,
+      title: 'Similarity of the nearest',
+      description: 'How near the nearest question was, whether that was enough or not: where to put the threshold.',
+      kind: 'timeseries',
+      unit: 'short',
+      width: 8,
+      targets: quantiles(`weir_semantic_cache_similarity_bucket{${chosen}}`),
+    },
+    {
+      id: 14,
+      title: 'Time of a look-up by meaning',
+      description: 'The vector, the nearest question and its answer. The budget of the model bounds it.',
+      kind: 'timeseries',
+      unit: 's',
+      width: 8,
+      targets: quantiles(`weir_semantic_cache_lookup_duration_seconds_bucket{${here}}`),
+    },
+    {
+      id: 15,
+      title: 'Tokens of questions',
+      description: 'Tokens a second that vectors were made of, by embedding model. Nobody is charged for them.',
+      kind: 'timeseries',
+      unit: 'short',
+      width: 8,
+      targets: [rate(`weir_semantic_cache_embedded_tokens_total{${chosen}}`, 'model')],
+    },
+    {
+      id: 16,
+      title: 'Questions that are kept',
+      description:
+        'In the database, and those that had to make room for others. usable is 0 where the database has no pgvector: the log says what to do.',
+      kind: 'timeseries',
+      unit: 'short',
+      width: 8,
+      targets: [
+        { expr: `weir_semantic_cache_questions{${here}}`, legend: '{{instance}}' },
+        { ...rate(`weir_semantic_cache_evictions_total{${here}}`), legend: 'evicted' },
+        { expr: `weir_semantic_cache_usable{${here}}`, legend: 'usable {{instance}}' },
+      ],
+    },
+  ],
+}

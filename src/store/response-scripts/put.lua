@@ -1,0 +1,49 @@
+-- Keys: the index (entries by the end of their time), the hash that has the sum of their bytes, then entries.
+-- Arguments: now and until when entries live (ms), for how long (ms), the bound on the sum, the overhead of one, for how long
+-- the index lives (ms), then the bytes of each. Answers the sum and how many had to go before their time.
+local now, untilMs, ttl, maxBytes, overhead = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
+
+local function sizeOf(key)
+  local size = redis.pcall('STRLEN', key)
+  return type(size) == 'number' and size or 0
+end
+
+local function take(member)
+  if redis.call('ZREM', KEYS[1], member) == 0 then return end
+  redis.call('HINCRBY', KEYS[2], 'bytes', -(tonumber(string.match(member, '^%d+')) + overhead))
+end
+
+for i = 3, #KEYS do
+  local bytes = ARGV[i + 4]
+  take(sizeOf(KEYS[i]) .. ' ' .. KEYS[i])
+  redis.call('SET', KEYS[i], bytes, 'PX', ttl)
+  redis.call('ZADD', KEYS[1], untilMs, #bytes .. ' ' .. KEYS[i])
+  redis.call('HINCRBY', KEYS[2], 'bytes', #bytes + overhead)
+end
+
+-- As long as no entry outlives it.
+redis.call('PEXPIRE', KEYS[1], ARGV[6])
+redis.call('PEXPIRE', KEYS[2], ARGV[6])
+
+-- Those whose time is over have gone by themselves; of the others those go first that would go first anyway.
+local sum = redis.call('HINCRBY', KEYS[2], 'bytes', 0)
+local evicted = 0
+for _ = 1, 1000 do
+  local first = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
+  if first[1] == nil then
+    -- An index that was lost takes its sum with it.
+    redis.call('DEL', KEYS[2])
+    sum = 0
+    break
+  end
+  local isOver = tonumber(first[2]) <= tonumber(now)
+  if not isOver and sum <= maxBytes then break end
+  local key = string.match(first[1], '^%d+ (.*)$')
+  if not isOver then
+    redis.call('DEL', key)
+    evicted = evicted + 1
+  end
+  take(first[1])
+  sum = redis.call('HINCRBY', KEYS[2], 'bytes', 0)
+end
+return { sum, evicted }

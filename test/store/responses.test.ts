@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import { RedisResponses } from '../../src/store/responses.ts'
+import { eventually } from '../support/eventually.ts'
+import { connect } from '../support/limit-redis.ts'
+import { keep, newKey, type StoreBounds, testResponses, textsOf } from '../support/response-conformance.ts'
+import { createRedisDatabase } from '../support/services.ts'
+
+async function build(t: TestContext, { maxBytes = 1_000_000, maxEntryBytes = 10_000 }: StoreBounds = {}) {
+  const client = await connect(t, await createRedisDatabase(t))
+  const seen = { bytes: 0, evicted: 0 }
+  const store = new RedisResponses({
+    client,
+    maxBytes,
+    maxEntryBytes,
+    onBytes: bytes => {
+      seen.bytes = bytes
+    },
+    onEvicted: entries => {
+      seen.evicted += entries
+    },
+  })
+  return { client, store, seen }
+}
+
+testResponses('in Redis', build)
+
+const nameOf = (key: string) => `weir:{answers}:answer:${key}`
+
+test('C07: what is no entry of ours is removed from Redis when it is found: too large, or of another type', async t => {
+  const { client, store } = await build(t)
+  const [huge, list, empty, fine] = [newKey(), newKey(), newKey(), newKey()]
+  await client.set(nameOf(huge), 'x'.repeat(20_000))
+  await client.rpush(nameOf(list), 'x')
+  await client.set(nameOf(empty), '')
+  await keep(store, { [fine]: 'fine' })
+  assert.deepEqual(await textsOf(store, [huge, list, empty, fine]), [null, null, null, 'fine'])
+  assert.deepEqual(await client.exists(nameOf(huge), nameOf(list)), 0)
+})
+
+test('entries whose time is over, or that somebody removed, do not count for ever', async t => {
+  const { client, store, seen } = await build(t)
+  const keys = Array.from({ length: 20 }, newKey)
+  for (const key of keys) await keep(store, { [key]: 'x'.repeat(1000) }, { ttlMs: 30 })
+  await client.del(nameOf(keys[0] ?? ''))
+  await eventually('all to go', async () => (await client.exists(...keys.map(nameOf))) === 0)
+  const last = newKey()
+  await keep(store, { [last]: 'y' })
+  assert.equal(await client.zcard('weir:{answers}:index'), 1)
+  assert.ok(seen.bytes < 1000, `${seen.bytes} bytes`)
+  await store.remove(last)
+  assert.equal(seen.bytes, 0)
+})
+
+test('keys have an end, so that a cache that nobody uses any more goes', async t => {
+  const { client, store } = await build(t)
+  await keep(store, { [newKey()]: 'x' })
+  await store.forget({ kind: 'model', model: 'm' })
+  const lasting: string[] = []
+  for (const key of await client.keys('*')) if ((await client.pttl(key)) < 0) lasting.push(key)
+  assert.deepEqual(lasting, [])
+})
