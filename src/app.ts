@@ -89,7 +89,7 @@ export async function buildApp({ loaded, read, log, readiness, version }: AppOpt
     trustedProxies: server.trustedProxies,
   })
   await app.register(body, { maxBodyBytes: server.maxBodyBytes })
-  await app.register(postgres, { config })
+  await app.register(postgres, { config, readiness })
   await app.register(redis, { config })
   await app.register(changes, { config })
   await app.register(engine, { config })
