@@ -17,6 +17,22 @@ export interface AnswerCaching {
   readonly revision: string
 }
 
+/** As the configuration has it. */
+export interface CachingText {
+  readonly mode: 'off' | 'deterministic' | 'all'
+  readonly ttlMs: number
+  readonly scope: 'account' | 'shared'
+  readonly toolCalls: boolean
+  readonly priceShare: number
+}
+
+/** Of a model; absent where nothing may be done. */
+export function cachingOf(text: CachingText | undefined, revision: string): { readonly caching?: AnswerCaching } {
+  if (text === undefined || text.mode === 'off') return {}
+  const { mode, ttlMs, scope, toolCalls: keepsToolCalls, priceShare } = text
+  return { caching: { mode, ttlMs, isShared: scope === 'shared', keepsToolCalls, priceShare, revision } }
+}
+
 export interface CacheAsk {
   /** Of the model; null where it is off. */
   readonly caching: AnswerCaching | null

@@ -4,7 +4,7 @@
  */
 import { type Static, Type } from '../typebox.ts'
 import { BackendSchema } from './backends.ts'
-import { CacheSchema } from './cache.ts'
+import { AnswerCacheSchema, CacheSchema } from './cache.ts'
 import { IssuerSchema } from './issuers.ts'
 import { LedgerSchema } from './ledger.ts'
 import { LogSchema } from './log.ts'
@@ -183,6 +183,7 @@ const EngineSchema = Type.Object(
       default: 2048,
       description: 'Tokens of prompt and answer that each slot has room for.',
     }),
+    cache: Type.Optional(AnswerCacheSchema),
   },
   { ...closed, description: 'The llama.cpp engine that runs when no backend is configured.' },
 )
