@@ -1,6 +1,5 @@
 /** Whether a request may be answered from the cache, and whether its answer may be kept. */
 import type { GuardLevel } from '../schemas/guard-level.ts'
-
 import type { CacheField } from '../schemas/sampling.ts'
 
 /** What a model's configuration lets be done with its answers. */
@@ -31,6 +30,24 @@ export interface SemanticCaching {
   readonly depth: number
   /** How long is looked. */
   readonly budgetMs: number
+}
+
+/** As the configuration has it. */
+export interface CachingText {
+  readonly mode: 'off' | 'deterministic' | 'all'
+  readonly ttlMs: number
+  readonly scope: 'account' | 'shared'
+  readonly toolCalls: boolean
+  readonly priceShare: number
+  readonly semantic?: SemanticCaching
+}
+
+/** Of a model; absent where nothing may be done. */
+export function cachingOf(text: CachingText | undefined, revision: string): { readonly caching?: AnswerCaching } {
+  if (text === undefined || text.mode === 'off') return {}
+  const { mode, ttlMs, scope, toolCalls: keepsToolCalls, priceShare, semantic } = text
+  const caching = { mode, ttlMs, isShared: scope === 'shared', keepsToolCalls, priceShare, revision }
+  return { caching: semantic === undefined ? caching : { ...caching, semantic } }
 }
 
 export interface CacheAsk {

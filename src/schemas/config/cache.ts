@@ -44,43 +44,46 @@ const SemanticCacheSchema = Type.Object(
   },
 )
 
-/** Of one model: which of its answers may be given again. */
-export const AnswerCacheSchema = Type.Object(
-  {
-    mode: Type.Unsafe<'off' | 'deterministic' | 'all'>(
-      Type.String({
-        enum: ['off', 'deterministic', 'all'],
-        default: 'off',
-        description: 'deterministic: only with temperature 0 or a seed.',
-      }),
-    ),
-    ttl: DurationSchema({
-      description: 'How long an answer may be replayed.',
-      default: '1h',
-      'x-weir-least': '1s',
-      'x-weir-most': '24d',
+/** Which of its answers may be given again. */
+const replayFields = {
+  mode: Type.Unsafe<'off' | 'deterministic' | 'all'>(
+    Type.String({
+      enum: ['off', 'deterministic', 'all'],
+      default: 'off',
+      description: 'deterministic: only with temperature 0 or a seed.',
     }),
-    scope: Type.Unsafe<'account' | 'shared'>(
-      Type.String({
-        enum: ['account', 'shared'],
-        default: 'account',
-        description: 'shared: one account may be answered what another has asked.',
-      }),
-    ),
-    toolCalls: Type.Boolean({
-      default: false,
-      description: 'Whether answers that call tools may be replayed as well.',
+  ),
+  ttl: DurationSchema({
+    description: 'How long an answer may be replayed.',
+    default: '1h',
+    'x-weir-least': '1s',
+    'x-weir-most': '24d',
+  }),
+  scope: Type.Unsafe<'account' | 'shared'>(
+    Type.String({
+      enum: ['account', 'shared'],
+      default: 'account',
+      description: 'shared: one account may be answered what another has asked.',
     }),
-    priceShare: Type.Number({
-      minimum: 0,
-      maximum: 1,
-      default: 0,
-      description: 'What a replayed answer costs, as a share of what it would cost anew; 0 is nothing.',
-    }),
-    semantic: Type.Optional(SemanticCacheSchema),
-  },
-  { additionalProperties: false, description: 'Whether its answers may be replayed.' },
-)
+  ),
+  toolCalls: Type.Boolean({
+    default: false,
+    description: 'Whether answers that call tools may be replayed as well.',
+  }),
+  priceShare: Type.Number({
+    minimum: 0,
+    maximum: 1,
+    default: 0,
+    description: 'What a replayed answer costs, as a share of what it would cost anew; 0 is nothing.',
+  }),
+}
+const ofModel = { additionalProperties: false, description: 'Whether its answers may be replayed.' }
+
+/** Of the embedded engine. */
+export const EngineCacheSchema = Type.Object(replayFields, ofModel)
+
+/** Of one model. */
+export const AnswerCacheSchema = Type.Object({ ...replayFields, semantic: Type.Optional(SemanticCacheSchema) }, ofModel)
 
 /** Of all models together. */
 export const CacheSchema = Type.Object(
