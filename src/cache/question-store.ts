@@ -70,8 +70,7 @@ export class QuestionStore {
     const { length } = entry.vector
     if (!this.isUsable || length > maxDimensions) return
     await this.#guard(async () => {
-      if (!this.#prepared.has(length)) await prepareDimensions(this.#options.sql, length)
-      this.#prepared.add(length)
+      await this.#index(length)
       await addEntry(this.#options.sql, entry)
     })
     this.#added += 1
@@ -91,6 +90,18 @@ export class QuestionStore {
       this.#sweeping = null
     })
     await this.#sweeping
+  }
+
+  /** Where it may not be made, all is found as well, only not as fast. */
+  async #index(dimensions: number): Promise<void> {
+    if (this.#prepared.has(dimensions)) return
+    try {
+      await prepareDimensions(this.#options.sql, dimensions)
+    } catch (error) {
+      if (isUnavailable(error)) throw error
+      this.#options.onError(error)
+    }
+    this.#prepared.add(dimensions)
   }
 
   async #sweepNow(): Promise<void> {
