@@ -1,4 +1,5 @@
 import type { Sql } from 'postgres'
+import type { Config } from '../config.ts'
 import { isUnavailable } from '../store/deadline.ts'
 import {
   addEntry,
@@ -22,6 +23,10 @@ export interface QuestionStoreOptions {
   readonly onSwept: (swept: { readonly entries: number; readonly evicted: number }) => void
   readonly onError: (error: unknown) => void
 }
+
+/** Whether there is a model that questions are kept for. */
+export const keepsQuestions = ({ models }: Pick<Config, 'models'>): boolean =>
+  Object.values(models).some(({ cache }) => cache?.semantic !== undefined && cache.mode !== 'off')
 
 /** So many are added at most before it is seen whether there are too many. */
 const sweepEvery = 100
