@@ -21,6 +21,7 @@ const exposed = [
   'x-weir-cost',
   'x-weir-cache',
   'x-weir-cache-key',
+  'x-weir-cache-similarity',
   'x-weir-cached-inputs',
   'age',
   'x-next-cursor',

@@ -1,6 +1,7 @@
 /** Which requests run and on which connections, so that stopping can wait for the ones and be held up by none of the others. */
 import type { ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
+import { Server, type Socket } from 'node:net'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 
@@ -17,8 +18,14 @@ export interface Drain {
   afterRunning(): Promise<void>
   /** From now on every answer ends its connection. Closing the application begins by itself. */
   begin(): void
+  /** Takes no new connections. On those that there are everything is still served. */
+  stopListening(): Promise<void>
   /** Ends the connections of what still runs, in the middle of its answer. */
   cut(): void
+  /** Says that the grace is given up: whoever waits for something while it closes waits a moment at most. */
+  hurry(): void
+  /** Fulfilled by that. */
+  readonly hurried: Promise<void>
 }
 
 /** How long a connection may take, once the application closes, to come up with the request it was opened for. */
@@ -39,7 +46,8 @@ export default fp(
     const running = new Set<ServerResponse>()
     const sockets = new Set<Socket>()
     const waiting = new Set<Waiting>()
-    let hasBegun = false
+    let [hasBegun, isClosing] = [false, false]
+    const hurried = Promise.withResolvers<void>()
 
     app.server.on('connection', (socket: Socket) => {
       sockets.add(socket)
@@ -56,7 +64,8 @@ export default fp(
           waiting.delete(each)
           each.resolve()
         }
-        if (hasBegun) socket.destroySoon()
+        // Not before: a balancer that has not been told of it may be sending the next request on it.
+        if (isClosing) socket.destroySoon()
       })
       done()
     })
@@ -73,12 +82,23 @@ export default fp(
       begin: () => {
         hasBegun = true
       },
+      stopListening: async () => {
+        // Right after a turn that has accepted whoever waited: the kernel resets those who wait when a listener closes, and a
+        // balancer that has sent them a POST must not send it again. The second turn follows a short one.
+        await nextTurn()
+        await nextTurn()
+        // The close of an HTTP server would end idle connections as well.
+        Server.prototype.close.call(app.server)
+      },
       cut: () => {
         for (const response of running) response.destroy()
       },
+      hurry: hurried.resolve,
+      hurried: hurried.promise,
     })
     app.addHook('preClose', async () => {
       hasBegun = true
+      isClosing = true
       setTimeout(() => {
         const used = new Set([...running].map(response => response.socket))
         for (const socket of sockets) if (!used.has(socket)) socket.destroy()

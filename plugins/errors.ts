@@ -1,8 +1,9 @@
-import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
+import { type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { internalMessage } from '../src/backend/fault.ts'
+import { headFault } from '../src/domain/request-head.ts'
 import { type ErrorName, WeirError } from '../src/errors.ts'
 import { listenerConstraint } from './internal-listener.ts'
 import { beginRequest, noteError, processingMs } from './usage.ts'
@@ -42,7 +43,10 @@ const methods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
 export default fp(
   async (app: FastifyInstance) => {
     // Not at onRequest: there it would come before the request has its id and is noted down.
-    app.addHook('preParsing', (request, _reply, _payload, done) => done(findHostFault(request.raw)))
+    app.addHook('preParsing', (request, _reply, _payload, done) => {
+      const fault = headFault(request.raw)
+      done(fault === undefined ? undefined : new WeirError('invalidRequest', fault))
+    })
     // An expectation that nobody knows may be ignored (RFC 9110 §10.1.1); Node would answer 417 without a body.
     app.server.on('checkExpectation', (request, response) => app.routing(request, response))
     app.setErrorHandler((error: FastifyError | WeirError, request, reply) => {
@@ -55,14 +59,6 @@ export default fp(
   },
   { name: 'errors' },
 )
-
-/** With no Host or with two, servers in front of this one may have understood another request than we do. */
-function findHostFault({ httpVersion, rawHeaders }: IncomingMessage): WeirError | undefined {
-  let hosts = 0
-  for (let i = 0; i < rawHeaders.length; i += 2) if (rawHeaders[i]?.toLowerCase() === 'host') hosts += 1
-  if (hosts === 1 || (hosts === 0 && httpVersion === '1.0')) return undefined
-  return new WeirError('invalidRequest', 'A request needs one Host header.')
-}
 
 /** Answers with this error, in OpenAI's shape and with its retry headers. */
 function sendError(reply: FastifyReply, error: WeirError): FastifyReply {

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { FastifyInstance, FastifyRequest, preHandlerHookHandler } from 'fastify'
 import fp from 'fastify-plugin'
 import { ensureDataDir } from '../src/config/data-dir.ts'
@@ -54,6 +55,8 @@ interface LedgerOptions {
 const storeTimeoutMs = 10_000
 /** How long a stop waits for the database to take what is left; the rest is on the disk. */
 const closeFlushMs = 5000
+/** The same where somebody has no patience. */
+const hurriedFlushMs = 1000
 const retryAfterMs = 5000
 
 const noRoom = 'What requests use cannot be kept at the moment. Try again shortly.'
@@ -107,13 +110,18 @@ export default fp<LedgerOptions>(
     app.addHook('onClose', async () => {
       await upkeep.stop()
       // What a database that is away does not take is on the disk for the next process.
-      if (app.database.state === 'ready') await flusher.flush(closeFlushMs)
+      const late = app.drain.hurried.then(() => delay(hurriedFlushMs, null, { ref: false }))
+      if (app.database.state === 'ready') await Promise.race([flusher.flush(closeFlushMs), late])
       flusher.stop()
       await spool.close()
       losses.stop()
     })
   },
-  { name: 'ledger', fastify: '5.x', dependencies: ['configuration', 'metrics', 'postgres', 'catalog', 'limits'] },
+  {
+    name: 'ledger',
+    fastify: '5.x',
+    dependencies: ['drain', 'configuration', 'metrics', 'postgres', 'catalog', 'limits'],
+  },
 )
 
 async function openSpool(app: FastifyInstance, { stores, ledger }: LedgerOptions['config']): Promise<Spool> {

@@ -36,9 +36,10 @@ export default fp<TracesOptions>(
     const { startOpenTelemetry } = await import('../src/traces/open-telemetry.ts')
     const traces = startOpenTelemetry({ settings, version, events: observe(app) })
     app.decorate('traces', traces)
-    app.addHook('onClose', () => traces.stop())
+    // Whoever is in a hurry does not wait for a collector.
+    app.addHook('onClose', () => Promise.race([traces.stop(), app.drain.hurried]))
   },
-  { name: 'traces', fastify: '5.x', dependencies: ['metrics'] },
+  { name: 'traces', fastify: '5.x', dependencies: ['drain', 'metrics'] },
 )
 
 /** Begins the trace of a request; null where there is to be none. */

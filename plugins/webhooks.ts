@@ -72,10 +72,11 @@ export default fp(
     app.addHook('onClose', async () => {
       clearInterval(timer)
       const late = setTimeout(() => void poster.close(), closeMs)
+      void app.drain.hurried.then(() => poster.close())
       await Promise.all([watch.stop(), courier.stop()])
       clearTimeout(late)
       await poster.close()
     })
   },
-  { name: 'webhooks', fastify: '5.x', dependencies: ['configuration', 'metrics', 'postgres', 'ledger'] },
+  { name: 'webhooks', fastify: '5.x', dependencies: ['drain', 'configuration', 'metrics', 'postgres', 'ledger'] },
 )

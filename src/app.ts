@@ -29,6 +29,7 @@ import postgres from '../plugins/postgres.ts'
 import pulse from '../plugins/pulse.ts'
 import redis from '../plugins/redis.ts'
 import routeScopes from '../plugins/route-scopes.ts'
+import semantic from '../plugins/semantic.ts'
 import stateMetrics from '../plugins/state-metrics.ts'
 import traces from '../plugins/traces.ts'
 import usage from '../plugins/usage.ts'
@@ -88,7 +89,7 @@ export async function buildApp({ loaded, read, log, readiness, version }: AppOpt
     trustedProxies: server.trustedProxies,
   })
   await app.register(body, { maxBodyBytes: server.maxBodyBytes })
-  await app.register(postgres, { config })
+  await app.register(postgres, { config, readiness })
   await app.register(redis, { config })
   await app.register(changes, { config })
   await app.register(engine, { config })
@@ -107,6 +108,7 @@ export async function buildApp({ loaded, read, log, readiness, version }: AppOpt
     prefixSecret: derivePrefixSecret(newestPepper(peppers)),
   })
   await app.register(cache, { config })
+  await app.register(semantic, { config })
   await app.register(stateMetrics)
   await app.register(control, { config })
 

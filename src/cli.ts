@@ -4,6 +4,7 @@ import { checkConfigCommand } from './commands/check-config.ts'
 import type { Command } from './commands/command.ts'
 import { keysCommand } from './commands/keys.ts'
 import { ledgerCommand } from './commands/ledger.ts'
+import { migrateCommand } from './commands/migrate.ts'
 import { environment } from './config.ts'
 
 // Whoever reads has seen enough, as `| head` has: a command goes on to its end all the same and closes what it has opened.
@@ -13,7 +14,7 @@ for (const stream of [process.stdout, process.stderr]) {
   })
 }
 
-const commands: readonly Command[] = [checkConfigCommand, accountsCommand, keysCommand, ledgerCommand]
+const commands: readonly Command[] = [checkConfigCommand, accountsCommand, keysCommand, ledgerCommand, migrateCommand]
 
 const [name, ...argv] = process.argv.slice(2)
 const command = commands.find(known => known.name === name)

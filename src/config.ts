@@ -7,7 +7,7 @@ import { resolve } from 'node:path'
 import { withDefaultTiers } from './config/default-tiers.ts'
 import { applyBackendUrls, applyEnvironment, readEnvironment } from './config/environment.ts'
 import { applyFlags, readFlags } from './config/flags.ts'
-import { originOf, type Place } from './config/place.ts'
+import { originOf } from './config/place.ts'
 import { ConfigError, type Problem, problemAt } from './config/problem.ts'
 import { checkReferences } from './config/references.ts'
 import { type Resolution, resolveConfig } from './config/resolve.ts'
@@ -15,10 +15,11 @@ import type { Resolved } from './config/resolved.ts'
 import { readTraceSettings, type TraceSettings } from './config/trace-settings.ts'
 import { emptyMap, type Written, type WrittenMap } from './config/written.ts'
 import { readYaml } from './config/yaml-source.ts'
+import { defaultMinDrainMs } from './domain/stop-stages.ts'
 import type { ConfigFile } from './schemas/config/root.ts'
 
 /** Everything the program was told, defaults filled in, units resolved, frozen. */
-export type Config = Resolved<ConfigFile> & { readonly server: { readonly host: string } }
+export type Config = Resolved<ConfigFile> & { readonly server: { readonly host: string; readonly minDrainMs: number } }
 
 export interface LoadedConfig {
   readonly config: Config
@@ -70,7 +71,7 @@ export function loadConfig({ argv, env = process.env, cwd = process.cwd() }: Con
   // Without problems it is what its schema says.
   const checked: object = resolved
   return {
-    config: deepFreeze(withHost(checked as Resolved<ConfigFile>, run.origins)),
+    config: deepFreeze(withStoresDefaults(checked as Resolved<ConfigFile>, run.origins)),
     file: file?.path ?? null,
     digest: yaml.digest,
     origins: Object.freeze(Object.fromEntries(run.origins)),
@@ -115,14 +116,20 @@ function overlay(tree: WrittenMap, flags: Values, environment: Values, warnings:
   return applyFlags(applyEnvironment(applyBackendUrls(tree, items, apiKey), environment), flags)
 }
 
-/** Off loopback only with a database of one's own: what is embedded is for one machine. */
-function withHost(config: Resolved<ConfigFile>, origins: Map<string, string>): Config {
-  const { host } = config.server
-  if (host !== undefined) return { ...config, server: { ...config.server, host } }
-  const byDefault: Place = { from: 'default' }
-  origins.set('server.host', originOf(byDefault))
-  const otherwise = config.stores.databaseUrl === undefined ? '127.0.0.1' : '0.0.0.0'
-  return { ...config, server: { ...config.server, host: otherwise } }
+/**
+ * What the embedded database decides where nobody has said it: it is for one process on one machine, so that is off loopback
+ * only with a database of one's own, and only then others can take the requests of one that stops.
+ */
+function withStoresDefaults(config: Resolved<ConfigFile>, origins: Map<string, string>): Config {
+  const { server, stores } = config
+  const isEmbedded = stores.databaseUrl === undefined
+  const defaults = {
+    host: isEmbedded ? '127.0.0.1' : '0.0.0.0',
+    minDrainMs: defaultMinDrainMs(server.graceMs, isEmbedded),
+  }
+  const byDefault = originOf({ from: 'default' })
+  for (const key of ['server.host', 'server.minDrain']) if (!origins.has(key)) origins.set(key, byDefault)
+  return { ...config, server: { ...defaults, ...server } }
 }
 
 function deepFreeze<Value>(value: Value): Value {

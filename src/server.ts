@@ -50,7 +50,8 @@ async function start(loaded: LoadedConfig): Promise<void> {
   for (const warning of warnings) log.warn({ warning }, 'configuration')
 
   let app: FastifyInstance | null = null
-  stopWell({ log, readiness, graceMs: config.server.graceMs, app: () => app })
+  const { graceMs, minDrainMs } = config.server
+  stopWell({ log, readiness, graceMs, minDrainMs, app: () => app })
   // On Windows it says that the console is closed, which is an end (src/stop.ts).
   if (process.platform !== 'win32') process.on('SIGHUP', signal => void app?.configuration.reload(signal))
   if (process.platform !== 'win32') process.on('SIGUSR2', () => app?.logLevel.turnDebug('signal'))

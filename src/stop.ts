@@ -4,6 +4,7 @@ import closeWithGrace from 'close-with-grace'
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import { environment } from './config.ts'
+import { stagesOf } from './domain/stop-stages.ts'
 import type { Readiness } from './readiness.ts'
 
 export interface StopOptions {
@@ -11,18 +12,27 @@ export interface StopOptions {
   readonly readiness: Readiness
   /** From the signal until nothing is served any more. */
   readonly graceMs: number
+  /** From SIGTERM, how long new requests are served at least; within the grace. */
+  readonly minDrainMs: number
   /** Null while it is still being built. */
   readonly app: () => FastifyInstance | null
 }
 
 /** What the stores may take to close, beyond the grace: they wait for a database that has gone silent. */
 export const storesCloseMs = 10_000
+/** The longest that it takes from a second signal to the exit. */
+const hurryMs = 5000
+/** Of that, how long callers have to take their error event. */
+const hurriedCutMs = 500
 /**
  * Ctrl-C in a terminal comes twice at once where npm is in between: from the terminal, which signals everybody in the
  * foreground, and from npm, which hands it on. That is one wish and not two.
  */
 const echoMs = 1000
 const orphanCheckMs = 250
+const repeatMs = 100
+/** What has been connected to by the end of the minimum drain has so long to come up with its request. */
+const lingerMs = 250
 /** SIGHUP reads the configuration again (src/server.ts), but on Windows, where it says that the console is closed. */
 const handled =
   process.platform === 'win32' ? (['SIGTERM', 'SIGINT', 'SIGHUP'] as const) : (['SIGTERM', 'SIGINT'] as const)
@@ -40,11 +50,14 @@ const leftAlone = [
 ] as const
 
 /**
- * From now on a signal stops the process with exit code 0, a second one at once with 1. An error that nobody caught
- * stops it too, with 1: the state it left cannot be trusted, but answers that run may end.
+ * From now on a signal stops the process with exit code 0. A second one ends what runs at once, with its error event, and
+ * still keeps all that was used: 0 as well, since nothing is lost, or 1 where that cannot be done in five seconds. A third
+ * one is an end with 1 on the spot. An error that nobody caught stops it too, with 1: the state it left cannot be trusted, but
+ * answers that run may end.
  */
 export function stopWell(options: StopOptions): void {
   const { log, graceMs } = options
+  let minDrainMs = 0
   const grace = closeWithGrace(
     {
       delay: graceMs + storesCloseMs,
@@ -55,20 +68,28 @@ export function stopWell(options: StopOptions): void {
     },
     async ({ err }) => {
       if (err) log.fatal({ err }, 'stopping after an error')
-      await drainAndClose(options)
+      await drainAndClose(options, minDrainMs)
     },
   )
-  let firstAtMs: number | null = null
+  const wishes = [
+    (signal: NodeJS.Signals) => {
+      log.info({ signal }, 'stopping')
+      // Ctrl-C is a person's, who waits; whoever has a balancer to tell sends SIGTERM.
+      if (signal === 'SIGTERM') minDrainMs = options.minDrainMs
+      grace.close()
+    },
+    (signal: NodeJS.Signals) => {
+      log.warn({ signal }, 'stopping at once')
+      hurry(options)
+    },
+    () => process.exit(1),
+  ]
+  let lastAtMs = Number.NEGATIVE_INFINITY
   const onSignal = (signal: NodeJS.Signals): void => {
     const nowMs = performance.now()
-    if (firstAtMs === null) {
-      firstAtMs = nowMs
-      log.info({ signal }, 'stopping')
-      grace.close()
-    } else if (nowMs - firstAtMs > echoMs) {
-      log.warn({ signal }, 'stopping at once')
-      process.exit(1)
-    }
+    if (nowMs - lastAtMs <= echoMs) return
+    lastAtMs = nowMs
+    wishes.shift()?.(signal)
   }
   for (const signal of handled) process.on(signal, onSignal)
   if (environment['npm_lifecycle_event'] === 'start') onOrphaned(() => onSignal('SIGTERM'))
@@ -88,30 +109,39 @@ function onOrphaned(stop: () => void): void {
   watch.unref()
 }
 
-/** When each stage of stopping begins or ends, in milliseconds from the signal: 30 s give 5, 20 and 27. */
-export function stagesOf(graceMs: number) {
-  const endingMs = graceMs - Math.min(10_000, graceMs / 3)
-  return {
-    /** Until then new requests are still served where others run: a balancer takes a moment to see the readiness. */
-    servingMs: Math.min(5000, graceMs / 6),
-    /** From then on what runs gets an error event … */
-    endingMs,
-    /** … and what does not take that by then is cut off. */
-    cuttingMs: Math.max(graceMs - Math.min(3000, graceMs / 10), endingMs + 500),
-  }
+/** The process ends afterwards, so no timer is cleared. */
+function hurry({ log, app }: StopOptions): void {
+  setTimeout(() => {
+    log.fatal('stopping at once took too long')
+    process.exit(1)
+  }, hurryMs)
+  app()?.drain.hurry()
 }
 
 /** The process ends afterwards, so no timer is cleared. */
-async function drainAndClose({ readiness, graceMs, app: getApp }: StopOptions): Promise<void> {
+async function drainAndClose({ readiness, graceMs, app: getApp }: StopOptions, minDrainMs: number): Promise<void> {
+  // To one that was not ready nobody sends anything.
+  const isServing = readiness.state === 'ready'
   readiness.state = 'stopping'
   const app = getApp()
   if (app === null) return
-  const { servingMs, endingMs, cuttingMs } = stagesOf(graceMs)
-  app.drain.begin()
+  const { servingMs, endingMs, cuttingMs } = stagesOf(graceMs, minDrainMs)
+  const { drain, backends } = app
+  drain.begin()
   // Again and again: a request that had been read from a connection may only now have become a stream.
-  setTimeout(() => setInterval(() => app.backends.stopAll(), 100), endingMs)
-  setTimeout(() => app.drain.cut(), cuttingMs)
-  const stopsServingAtMs = performance.now() + servingMs
-  while (app.drain.running > 0 && performance.now() < stopsServingAtMs) await delay(20)
+  const endAfter = (ms: number) => setTimeout(() => setInterval(() => backends.stopAll(), repeatMs), ms)
+  const cutAfter = (ms: number) => setTimeout(() => setInterval(() => drain.cut(), repeatMs), ms)
+  endAfter(endingMs)
+  cutAfter(cuttingMs)
+  void drain.hurried.then(() => {
+    backends.stopAll()
+    endAfter(0)
+    cutAfter(hurriedCutMs)
+  })
+  if (isServing && servingMs > 0) {
+    await Promise.race([delay(servingMs), drain.hurried])
+    await drain.stopListening()
+    await Promise.race([delay(lingerMs), drain.hurried])
+  }
   await app.close()
 }

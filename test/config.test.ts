@@ -31,10 +31,11 @@ const defaults = (folder: string): Config => ({
     clientStallMs: 30_000,
     heartbeatMs: 15_000,
     graceMs: 30_000,
+    minDrainMs: 0,
     watchConfig: true,
     urlImages: false,
   },
-  stores: { dataDir: join(folder, '.weir'), replicas: 1 },
+  stores: { dataDir: join(folder, '.weir'), migrate: 'new', replicas: 1 },
   auth: { keyCacheTtlMs: 30_000, tokenTtlMs: 900_000, issuers: {}, previousKeyPeppers: [] },
   log: { level: 'info', sampleSuccesses: 1 },
   engine: { slots: 4, contextLength: 2048 },
@@ -64,7 +65,7 @@ const defaults = (folder: string): Config => ({
     enterprise: { ...tier, limits: {}, priority: 80, queueWaitMs: 60_000 },
   },
   webhooks: {},
-  cache: { maxSizeBytes: 67_108_864, maxEntryBytes: 1_048_576 },
+  cache: { maxSizeBytes: 67_108_864, maxQuestions: 5000, maxEntryBytes: 1_048_576 },
 })
 
 /** Tables by name have no prototype, which deepStrictEqual would count as a difference. */
@@ -132,6 +133,10 @@ test('with a database of its own it listens everywhere, unless told where', t =>
   assert.equal(everywhere.config.server.host, '0.0.0.0')
   assert.equal(everywhere.origins['server.host'], 'default')
   assert.equal(load(t, { env: { ...env, HOST: '127.0.0.1' } }).config.server.host, '127.0.0.1')
+  assert.equal(everywhere.config.server.minDrainMs, 5000)
+  assert.equal(everywhere.origins['server.minDrain'], 'default')
+  assert.equal(load(t, { env: { ...env, MIN_DRAIN: '0s' } }).config.server.minDrainMs, 0)
+  assert.equal(load(t, { env, yaml: 'server: { grace: 6s }' }).config.server.minDrainMs, 1000)
 })
 
 test('weir.yaml is read from where --config or WEIR_CONFIG says', t => {
@@ -203,14 +208,6 @@ test('the default tiers can be changed by name; a key that is given counts whole
 
 test('no default tier may administer', t => {
   for (const { scopes } of Object.values(load(t).config.tiers)) assert.ok(!scopes.includes('admin'))
-})
-
-test('keys that nothing obeys yet are named, with their line', t => {
-  const yaml =
-    'backends: { a: { url: "http://a", discover: true, slots: 2 } }\nmodels:\n  m: { targets: [{ backend: a }], cache: { semanticThreshold: 0.9 } }\n'
-  assert.deepEqual(load(t, { yaml }).warnings, [
-    'weir.yaml:3: models.m.cache.semanticThreshold is checked but not obeyed yet (semantic cache)',
-  ])
 })
 
 test('a key whose contents are all commented out counts as absent', t => {

@@ -20,7 +20,7 @@ export const cache: Dashboard = {
       max: 1,
       targets: [
         {
-          expr: `sum by (model) (rate(weir_cache_requests_total{result=~"hit|joined",${chosen}}[$__rate_interval])) / (sum by (model) (rate(weir_cache_requests_total{${chosen}}[$__rate_interval])) > 0)`,
+          expr: `sum by (model) (rate(weir_cache_requests_total{result=~"hit|semantic|joined",${chosen}}[$__rate_interval])) / (sum by (model) (rate(weir_cache_requests_total{${chosen}}[$__rate_interval])) > 0)`,
           legend: '{{model}}',
         },
       ],
@@ -28,7 +28,8 @@ export const cache: Dashboard = {
     {
       id: 2,
       title: 'Look-ups',
-      description: 'hit, miss, or joined: answered together with another request that asked the same at that time.',
+      description:
+        'hit, semantic (answered as a question that means the same), miss, or joined: answered together with another request that asked the same at that time.',
       kind: 'timeseries',
       unit: 'reqps',
       width: 12,
@@ -118,6 +119,69 @@ export const cache: Dashboard = {
       targets: [
         { ...rate(`weir_cache_evictions_total{${here}}`), legend: 'evicted' },
         rate(`weir_cache_failures_total{${here}}`, 'kind'),
+      ],
+    },
+    {
+      id: 11,
+      title: 'Looked up by meaning',
+      description:
+        'hit; far: the nearest is not near enough; none: no question of the same account, prompt and guard; gone: its answer is not kept any more; late: not within the budget; failed: no vector, or no database that can.',
+      kind: 'timeseries',
+      unit: 'reqps',
+      width: 8,
+      isStacked: true,
+      targets: [rate(`weir_semantic_cache_lookups_total{${chosen}}`, 'result')],
+    },
+    {
+      id: 12,
+      title: 'Not looked up by meaning',
+      description:
+        'Requests of keys that want it whose answers have to be exact: tools, format, turns, content, length.',
+      kind: 'timeseries',
+      unit: 'reqps',
+      width: 8,
+      isStacked: true,
+      targets: [rate(`weir_semantic_cache_unasked_total{${chosen}}`, 'reason')],
+    },
+    {
+      id: 13,
+      title: 'Similarity of the nearest',
+      description: 'How near the nearest question was, whether that was enough or not: where to put the threshold.',
+      kind: 'timeseries',
+      unit: 'short',
+      width: 8,
+      targets: quantiles(`weir_semantic_cache_similarity_bucket{${chosen}}`),
+    },
+    {
+      id: 14,
+      title: 'Time of a look-up by meaning',
+      description: 'The vector, the nearest question and its answer. The budget of the model bounds it.',
+      kind: 'timeseries',
+      unit: 's',
+      width: 8,
+      targets: quantiles(`weir_semantic_cache_lookup_duration_seconds_bucket{${here}}`),
+    },
+    {
+      id: 15,
+      title: 'Tokens of questions',
+      description: 'Tokens a second that vectors were made of, by embedding model. Nobody is charged for them.',
+      kind: 'timeseries',
+      unit: 'short',
+      width: 8,
+      targets: [rate(`weir_semantic_cache_embedded_tokens_total{${chosen}}`, 'model')],
+    },
+    {
+      id: 16,
+      title: 'Questions that are kept',
+      description:
+        'In the database, and those that had to make room for others. usable is 0 where the database has no pgvector: the log says what to do.',
+      kind: 'timeseries',
+      unit: 'short',
+      width: 8,
+      targets: [
+        { expr: `weir_semantic_cache_questions{${here}}`, legend: '{{instance}}' },
+        { ...rate(`weir_semantic_cache_evictions_total{${here}}`), legend: 'evicted' },
+        { expr: `weir_semantic_cache_usable{${here}}`, legend: 'usable {{instance}}' },
       ],
     },
   ],

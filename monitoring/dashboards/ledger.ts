@@ -181,11 +181,16 @@ export const ledger: Dashboard = {
     {
       id: 13,
       title: 'Connections to PostgreSQL',
-      description: 'Those included that are being opened.',
+      description:
+        'Those included that are being opened; and statements that wait for one, or behind another one. Where those stay above none, the database is too slow for what it is asked.',
       kind: 'timeseries',
       unit: 'short',
       width: 8,
-      targets: [{ expr: `sum by (instance) (weir_database_connections{${here}})`, legend: '{{instance}}' }],
+      targets: [
+        { expr: `sum by (instance) (weir_database_connections{${here}})`, legend: '{{instance}}' },
+        { expr: `sum by (instance) (weir_database_running_statements{${here}})`, legend: '{{instance}}: running' },
+        { expr: `sum by (instance) (weir_database_waiting_statements{${here}})`, legend: '{{instance}}: waiting' },
+      ],
     },
     {
       id: 14,

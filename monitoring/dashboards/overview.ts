@@ -4,6 +4,38 @@ import { quantiles, rate } from './target.ts'
 const chosen = 'instance=~"$instance",model=~"$model"'
 const inference = `operation=~"chat|completions|embeddings",${chosen}`
 
+type Slo = 'availability' | 'first_token'
+
+/** The part of 30 days in which an objective was kept. */
+const kept = (slo: Slo, objective: number) =>
+  ({
+    kind: 'stat',
+    unit: 'percentunit',
+    width: 4,
+    base: 'red',
+    steps: [{ from: objective, colour: 'green' }],
+    targets: [{ expr: `1 - weir:slo_bad:ratio30d{slo="${slo}"}` }],
+  }) as const
+
+/** What is left of what an objective allows to fail. */
+const budgetLeft = (slo: Slo) =>
+  ({
+    kind: 'stat',
+    unit: 'percentunit',
+    decimals: 0,
+    width: 4,
+    base: 'red',
+    steps: [
+      { from: 0.25, colour: 'yellow' },
+      { from: 0.5, colour: 'green' },
+    ],
+    targets: [
+      {
+        expr: `1 - weir:slo_bad:ratio30d{slo="${slo}"} / on () (1 - weir:slo_objective:ratio{slo="${slo}"})`,
+      },
+    ],
+  }) as const
+
 export const overview: Dashboard = {
   uid: 'weir-overview',
   title: 'Overview',
@@ -11,67 +43,31 @@ export const overview: Dashboard = {
   variables: ['instance', 'model'],
   panels: [
     {
+      ...kept('availability', 0.999),
       id: 1,
       title: 'Answered, 30 days',
       description:
         'Of the requests that were not refused for a fault of their caller, how many were answered. The objective is 99.9 %.',
-      kind: 'stat',
-      unit: 'percentunit',
       decimals: 3,
-      width: 4,
-      base: 'red',
-      steps: [{ from: 0.999, colour: 'green' }],
-      targets: [{ expr: '1 - weir:slo_bad:ratio30d{slo="availability"}' }],
     },
     {
+      ...budgetLeft('availability'),
       id: 2,
       title: 'Error budget left',
       description: 'Of the failures that 30 days may have. Below zero the objective is missed.',
-      kind: 'stat',
-      unit: 'percentunit',
-      decimals: 0,
-      width: 4,
-      base: 'red',
-      steps: [
-        { from: 0.25, colour: 'yellow' },
-        { from: 0.5, colour: 'green' },
-      ],
-      targets: [
-        {
-          expr: '1 - weir:slo_bad:ratio30d{slo="availability"} / on () (1 - weir:slo_objective:ratio{slo="availability"})',
-        },
-      ],
     },
     {
+      ...kept('first_token', 0.95),
       id: 3,
       title: 'First token within 5 s, 30 days',
       description: 'Of all answers with content of chat and completions. The objective is 95 %.',
-      kind: 'stat',
-      unit: 'percentunit',
       decimals: 2,
-      width: 4,
-      base: 'red',
-      steps: [{ from: 0.95, colour: 'green' }],
-      targets: [{ expr: '1 - weir:slo_bad:ratio30d{slo="first_token"}' }],
     },
     {
+      ...budgetLeft('first_token'),
       id: 4,
       title: 'Latency budget left',
       description: 'Of the late first tokens that 30 days may have. Below zero the objective is missed.',
-      kind: 'stat',
-      unit: 'percentunit',
-      decimals: 0,
-      width: 4,
-      base: 'red',
-      steps: [
-        { from: 0.25, colour: 'yellow' },
-        { from: 0.5, colour: 'green' },
-      ],
-      targets: [
-        {
-          expr: '1 - weir:slo_bad:ratio30d{slo="first_token"} / on () (1 - weir:slo_objective:ratio{slo="first_token"})',
-        },
-      ],
     },
     {
       id: 5,

@@ -30,6 +30,8 @@ export default async function cache(app: FastifyInstance): Promise<void> {
       const what = await whatOf(app, request.query)
       try {
         await app.cache.forget(what)
+        // Of no use without their answers, wherever that does not succeed.
+        await app.semantic.forget(what)
       } catch (cause) {
         throw new WeirError('overloaded', 'The cache cannot be reached, so nothing was forgotten. Try again.', {
           cause,

@@ -23,7 +23,14 @@ export async function createKey(
   actor: Actor,
   request: CreationRequest<CreateKey>,
 ): Promise<KeyCreation> {
-  const { scopes = null, models = null, limits, metadata = {}, expires_at } = request.body
+  const {
+    scopes = null,
+    models = null,
+    limits,
+    semantic_cache: semanticCache = false,
+    metadata = {},
+    expires_at,
+  } = request.body
   const origin = originOf(actor, 'key.create', request)
   const make = async () => {
     const name = newName(request.body.name ?? defaultName)
@@ -32,7 +39,16 @@ export async function createKey(
     const tier = getTierOfAccount(context, account.tier)
     requireWithinTier(account.tier, tier, { scopes, models })
     const expiresAt = expires_at === undefined ? null : parseEnd(expires_at)
-    const fields = { name, scopes, models, limits: limits ?? {}, metadata, createdAt: new Date(), expiresAt }
+    const fields = {
+      name,
+      scopes,
+      models,
+      limits: limits ?? {},
+      semanticCache,
+      metadata,
+      createdAt: new Date(),
+      expiresAt,
+    }
     await requireToGive(context, actor, { tier, wanted: { ...fields, accountLimits: account.limits }, had: null })
     const { row, key } = makeRow(context, { ...fields, accountId: account.id, accountVersion: account.version, origin })
     const outcome = await insertKey(context.sql, row, authorOf(actor))
@@ -52,9 +68,9 @@ export async function rotateKey(
     const old = await getKey(context, id)
     const now = timeOfChange(old)
     await requireToRotate(context, actor, { old, now })
-    const { accountId, accountVersion, scopes, models, limits, metadata, expiresAt } = old
+    const { accountId, accountVersion, scopes, models, limits, semanticCache, metadata, expiresAt } = old
     const name = request.body.name === undefined ? old.name : newName(request.body.name)
-    const fields = { name, scopes, models, limits, metadata, createdAt: now, expiresAt }
+    const fields = { name, scopes, models, limits, semanticCache, metadata, createdAt: now, expiresAt }
     const { row, key } = makeRow(context, { ...fields, accountId, accountVersion, origin })
     const graceEnd = now.getTime() + graceSeconds * 1000
     const oldEndsAt = new Date(Math.min(graceEnd, expiresAt?.getTime() ?? graceEnd))
@@ -107,8 +123,8 @@ function storedKeyOf(
   account: Pick<Account, 'id' | 'name' | 'status' | 'tier' | 'limits'>,
   replaces: string | null,
 ): StoredKey {
-  const { publicId, name, scopes, models, limits, metadata, createdAt, expiresAt, accountVersion } = row
-  const fields = { publicId, name, scopes, models, limits, metadata, createdAt, expiresAt }
+  const { publicId, name, scopes, models, limits, semanticCache, metadata, createdAt, expiresAt, accountVersion } = row
+  const fields = { publicId, name, scopes, models, limits, semanticCache, metadata, createdAt, expiresAt }
   const fresh = { updatedAt: createdAt, revokedAt: null, lastUsedAt: null, replaces, replacedBy: null, version: '' }
   const { id: accountId, name: accountName, status: accountStatus, tier, limits: accountLimits } = account
   return { ...fields, ...fresh, accountId, accountName, accountStatus, tier, accountLimits, accountVersion }

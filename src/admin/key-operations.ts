@@ -101,7 +101,7 @@ async function update(
 const replaced = (by: string) => conflict(`The key has been replaced by ${by}: it can only end earlier.`, 'expires_at')
 
 function applyChanges(before: StoredKey, changes: UpdateKey): StoredKey {
-  const { name, scopes, models, limits, metadata, expires_at } = changes
+  const { name, scopes, models, limits, semantic_cache, metadata, expires_at } = changes
   const isSameEnd = expires_at === undefined || expires_at === (before.expiresAt?.toISOString() ?? null)
   return {
     ...before,
@@ -109,6 +109,7 @@ function applyChanges(before: StoredKey, changes: UpdateKey): StoredKey {
     scopes: scopes === undefined ? before.scopes : scopes,
     models: models === undefined ? before.models : models,
     limits: limits === undefined ? before.limits : (limits ?? {}),
+    semanticCache: semantic_cache ?? before.semanticCache,
     metadata: metadata ?? before.metadata,
     expiresAt: isSameEnd ? before.expiresAt : parseEnd(expires_at),
   }

@@ -12,6 +12,7 @@ export function keyView(key: StoredKey): KeyView {
     scopes: key.scopes,
     models: key.models,
     limits: key.limits,
+    semantic_cache: key.semanticCache,
     metadata: key.metadata,
     status: statusOfKey(key, Date.now()),
     created_at: key.createdAt.toISOString(),

@@ -34,6 +34,7 @@ const adminPrincipal = Object.freeze<Principal>({
   tier: defaultAccount.tier,
   scopes: new Set(scopeNames),
   models: ['*'],
+  semanticCache: false,
   // It is the operator's own.
   limits: buildLimitSet({
     accountId: defaultAccount.id,

@@ -3,7 +3,7 @@ import type { AnswerCaching } from '../domain/cache-policy.ts'
 import type { Json } from '../domain/chat-event.ts'
 import type { Belonging, Forgetting, ResponseStore } from '../domain/response-store.ts'
 import { isStorable } from '../domain/storable-answer.ts'
-import type { CacheMeters } from '../metrics/cache-meters.ts'
+import type { CacheMeters, UnkeptReason } from '../metrics/cache-meters.ts'
 import {
   decodeAnswer,
   decodeVector,
@@ -78,19 +78,22 @@ export class AnswerCache {
     return await this.#look(keys, where, decodeVector)
   }
 
-  /** Keeps a whole answer of this call, where it may be given again. */
-  async keep({ key, ...kept }: Keeping, { model, choices }: Call, whole: WholeAnswer): Promise<void> {
+  /** Keeps a whole answer of this call, where it may be given again; whether it did. */
+  async keep({ key, ...kept }: Keeping, { model, choices }: Call, whole: WholeAnswer): Promise<boolean> {
     const { answer, usage, answeredBy } = whole
-    const { unkept } = this.#options.meters
+    const unkept = (reason: UnkeptReason): false => {
+      this.#options.meters.unkept(model.id, reason)
+      return false
+    }
     // Another model's answer is not what was asked for.
-    if (answeredBy !== model.id) return unkept(model.id, 'fallback')
+    if (answeredBy !== model.id) return unkept('fallback')
     if (usage === null || !isStorable(answer, { choices, keepsToolCalls: kept.caching.keepsToolCalls })) {
-      return unkept(model.id, 'unfinished')
+      return unkept('unfinished')
     }
     const stored = { atMs: Date.now(), usage, extras: extrasOf(answer), choices: JSON.stringify(answer['choices']) }
     const bytes = encodeAnswer({ secret: this.secret, key }, stored)
-    if (bytes.length > this.#options.maxEntryBytes) return unkept(model.id, 'too_large')
-    await this.#put([{ key, bytes }], kept, model.id)
+    if (bytes.length > this.#options.maxEntryBytes) return unkept('too_large')
+    return await this.#put([{ key, bytes }], kept, model.id)
   }
 
   async keepVectors(
@@ -111,9 +114,10 @@ export class AnswerCache {
     entries: readonly { readonly key: string; readonly bytes: Buffer }[],
     { belonging, moment, caching }: Omit<Keeping, 'key'>,
     model: string,
-  ): Promise<void> {
+  ): Promise<boolean> {
     const isKept = await this.#store.put(entries, { ...belonging, moment, ttlMs: caching.ttlMs })
     if (!isKept) this.#options.meters.unkept(model, 'unavailable')
+    return isKept
   }
 
   async #look<Stored extends { readonly atMs: number }>(

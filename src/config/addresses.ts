@@ -1,5 +1,6 @@
 /** The addresses of weir.yaml: where Weir listens, whom it trusts, and what it talks to. */
 import { isIP, isIPv4 } from 'node:net'
+import { stagesOf } from '../domain/stop-stages.ts'
 import type { Findings } from './findings.ts'
 import { httpUrlFault, withoutV1 } from './http-url.ts'
 import type { Complaint } from './problem.ts'
@@ -13,6 +14,7 @@ export function checkServer({ server }: Draft, findings: Findings): void {
     findings.problem(['server', key], { problem, fix: 'Write an address without port, such as 127.0.0.1 or ::1.' })
   }
   checkPorts(server, findings)
+  checkDrain(server, findings)
   for (const [index, cidr] of (server?.trustedProxies ?? []).entries()) {
     const path = ['server', 'trustedProxies', index]
     const fault = cidrFault(cidr)
@@ -45,6 +47,16 @@ function checkPorts(server: Draft['server'], findings: Findings): void {
     const reason = 'is not used, because neither server.internalPort nor server.probePort is set'
     findings.warn(['server', 'internalHost'], reason)
   }
+}
+
+function checkDrain(server: Draft['server'], findings: Findings): void {
+  const { graceMs, minDrainMs } = server ?? {}
+  if (graceMs === undefined || minDrainMs === undefined) return
+  const { endingMs } = stagesOf(graceMs, minDrainMs)
+  if (minDrainMs <= endingMs) return
+  const problem = 'It is longer than what server.grace leaves before its error events.'
+  const fix = `Write ${Math.floor(endingMs)}ms or less, or let server.grace be longer.`
+  findings.problem(['server', 'minDrain'], { problem, fix })
 }
 
 function isHost(text: string): boolean {

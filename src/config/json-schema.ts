@@ -28,7 +28,7 @@ function publish(schema: SchemaNode): JsonSchema {
   return result
 }
 
-const dropped: ReadonlySet<string> = new Set(['$id', 'pending'])
+const dropped: ReadonlySet<string> = new Set(['$id'])
 
 function mapValues(schemas: Readonly<Record<string, SchemaNode>>, map: (schema: SchemaNode) => JsonSchema) {
   return Object.fromEntries(Object.entries(schemas).map(([key, schema]) => [key, map(schema)]))
@@ -45,6 +45,5 @@ function describe(schema: SchemaNode): string {
           ? `At most ${most}.`
           : ''
   const names = form === undefined || schema.type !== 'object' ? '' : `Names: ${form}.`
-  const pending = schema.pending === undefined ? '' : `Checked, but not obeyed yet (${schema.pending}).`
-  return [schema.description ?? '', names, range, pending].filter(text => text !== '').join(' ')
+  return [schema.description ?? '', names, range].filter(text => text !== '').join(' ')
 }

@@ -17,6 +17,7 @@ export function checkModels(draft: Draft, findings: Findings): void {
   for (const [name, model] of models) {
     checkTargets(draft, ['models', name], model, findings)
     checkFallback(draft, name, findings)
+    checkEmbeddingModel(draft, name, findings)
   }
   checkUnused(draft, findings)
   checkTierModels(draft, findings)
@@ -116,6 +117,30 @@ function checkFallback(draft: Draft, name: string, findings: Findings): void {
   if (next === name) {
     const problem = `The fallbacks go round in a circle: ${[...passed, name].join(' → ')}.`
     findings.problem(path, { problem, fix: 'Remove one of them.' })
+  }
+}
+
+/** What makes vectors of questions is a model like any other, by its name or an alias. */
+function checkEmbeddingModel(draft: Draft, name: string, findings: Findings): void {
+  const wanted = draft.models?.[name]?.cache?.semantic?.embeddingModel
+  if (wanted === undefined) return
+  const models = Object.entries(draft.models ?? {})
+  const path = ['models', name, 'cache', 'semantic', 'embeddingModel']
+  const found = models.find(([id]) => id === wanted) ?? models.find(([, model]) => model?.aliases?.includes(wanted))
+  if (found === undefined) {
+    if (hasDiscovery(draft)) {
+      findings.warn(path, 'names no model of the configuration; it has to be one that a backend lists')
+      return
+    }
+    const fix = didYouMean(
+      wanted,
+      models.map(([id]) => id),
+      'Add it under `models`.',
+    )
+    findings.problem(path, { problem: `There is no model ${JSON.stringify(wanted)}.`, fix })
+  } else if (!(found[1]?.endpoints ?? defaultEndpoints).includes('embeddings')) {
+    const problem = `The model ${JSON.stringify(found[0])} does not serve embeddings.`
+    findings.problem(path, { problem, fix: 'Add embeddings to its endpoints, or name another model.' })
   }
 }
 

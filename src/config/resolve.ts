@@ -42,9 +42,6 @@ function complain(run: Resolution, at: Place, path: KeyPath, complaint: Complain
 function resolveItem(item: Item, run: Resolution): unknown {
   const { schema, written, path } = item
   run.places.set(dotted(path), written.at)
-  if (schema.pending !== undefined && written.at.from !== 'default') {
-    run.warnings.push(`${originOf(written.at)}: ${dotted(path)} is checked but not obeyed yet (${schema.pending})`)
-  }
   if (schema['x-weir-unit'] === 'secret') return resolveSecret(item, run)
   switch (schema.type) {
     case 'object':

@@ -28,8 +28,6 @@ export interface SchemaNode {
   /** The least and the most, of a duration, size or amount in its own unit. */
   readonly 'x-weir-least'?: string
   readonly 'x-weir-most'?: string
-  /** The part of Weir that is going to obey this key. */
-  readonly pending?: string
 }
 
 export const configSchema: SchemaNode = ConfigFileSchema

@@ -9,7 +9,7 @@ import { loadPeppers } from '../embedded/pepper.ts'
 import { sendChanges } from '../store/change-feed.ts'
 import { type Database, openDatabase } from '../store/database.ts'
 import { withDeadline } from '../store/deadline.ts'
-import { migrate } from '../store/migrate.ts'
+import { ensureSchema } from '../store/ensure-schema.ts'
 import { checkPeppers } from '../store/peppers.ts'
 import { connectControl } from './client.ts'
 
@@ -40,10 +40,10 @@ export async function openSession(config: Pick<Config, 'stores' | 'auth' | 'tier
 
 async function openDirectly(config: Parameters<typeof openSession>[0], database: Database): Promise<Session> {
   try {
-    const { sql } = database
+    const { sql, isEmbedded } = database
     const peppers = loadPeppers(config)
     await withDeadline(sql`select 1`, openTimeoutMs)
-    await withDeadline(migrate(sql), openTimeoutMs)
+    await withDeadline(ensureSchema(sql, isEmbedded ? 'always' : config.stores.migrate), openTimeoutMs)
     await checkPeppers(sql, peppers)
     const changes: Change[] = []
     const announceChange = (change: Change) => void changes.push(change)

@@ -1,4 +1,5 @@
 /** Whether a request may be answered from the cache, and whether its answer may be kept. */
+import type { GuardLevel } from '../schemas/guard-level.ts'
 
 import type { CacheField } from '../schemas/sampling.ts'
 
@@ -15,6 +16,21 @@ export interface AnswerCaching {
   readonly priceShare: number
   /** A change makes all answers of before misses. */
   readonly revision: string
+  /** When a question is answered as another one; absent where only the same one is. */
+  readonly semantic?: SemanticCaching
+}
+
+/** When a question is near enough to another one. */
+export interface SemanticCaching {
+  /** Its public name. */
+  readonly embeddingModel: string
+  /** The least cosine. */
+  readonly threshold: number
+  readonly guard: GuardLevel
+  /** The most turns of the user in a conversation. */
+  readonly depth: number
+  /** How long is looked. */
+  readonly budgetMs: number
 }
 
 /** As the configuration has it. */
@@ -24,13 +40,15 @@ export interface CachingText {
   readonly scope: 'account' | 'shared'
   readonly toolCalls: boolean
   readonly priceShare: number
+  readonly semantic?: SemanticCaching | undefined
 }
 
 /** Of a model; absent where nothing may be done. */
 export function cachingOf(text: CachingText | undefined, revision: string): { readonly caching?: AnswerCaching } {
   if (text === undefined || text.mode === 'off') return {}
-  const { mode, ttlMs, scope, toolCalls: keepsToolCalls, priceShare } = text
-  return { caching: { mode, ttlMs, isShared: scope === 'shared', keepsToolCalls, priceShare, revision } }
+  const { mode, ttlMs, scope, toolCalls: keepsToolCalls, priceShare, semantic } = text
+  const caching = { mode, ttlMs, isShared: scope === 'shared', keepsToolCalls, priceShare, revision }
+  return { caching: semantic === undefined ? caching : { ...caching, semantic } }
 }
 
 export interface CacheAsk {

@@ -17,6 +17,8 @@ export interface Principal {
   readonly scopes: ReadonlySet<ScopeName>
   /** Model names or globs; `*` allows all. */
   readonly models: readonly string[]
+  /** Whether it may be answered what was answered to a question that means the same: its key says so. */
+  readonly semanticCache: boolean
   /** The same object for whatever proves the same key, as long as what the database says of it is believed. */
   readonly limits: LimitSet
   /** When what it was proved by ends by itself, or null where that does not. */

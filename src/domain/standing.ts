@@ -26,6 +26,8 @@ export interface KeyStanding extends AccountStanding {
   readonly models: readonly string[] | null
   /** Of its own, beside the account's. */
   readonly keyLimits: KeyLimits
+  /** Whether it may be answered what was answered to a question that means the same. */
+  readonly semanticCache: boolean
   readonly expiresAt: Date | null
   readonly revokedAt: Date | null
 }
@@ -82,6 +84,7 @@ export function principalOfKey(
     tier: key.tier,
     scopes: proof.kind === 'key' ? scopes : new Set(proof.scopes.filter(scope => scopes.has(scope))),
     models,
+    semanticCache: key.semanticCache,
     limits,
     expiresAtMs: finite(Math.min(endOf(proof), key.expiresAt?.getTime() ?? Infinity)),
   })
@@ -103,6 +106,7 @@ export function principalOfIdentity(
     identity: { issuer: proof.issuer, subject: proof.subject },
     tier,
     ...narrowGrant(tiers[tier], { scopes: proof.scopes, models: null }),
+    semanticCache: false,
     limits,
     expiresAtMs: proof.expiresAtMs,
   })

@@ -3,14 +3,19 @@ import { existsSync } from 'node:fs'
 import { mkdir, rename, rm } from 'node:fs/promises'
 import { parentPort, workerData } from 'node:worker_threads'
 import { PGlite } from '@electric-sql/pglite'
+import { vector } from '@electric-sql/pglite-pgvector'
 import type { FromWorker, ToWorker, WorkerOptions } from './pglite-protocol.ts'
 
 if (!parentPort) throw new Error('pglite-worker.ts runs as a worker thread')
 const port = parentPort
 const { databaseDir }: WorkerOptions = workerData
 
-/** PostgreSQL's own default of 128 MB is memory that the program would hold for a few small tables. */
-const options = { startParams: [...PGlite.defaultStartParams, '-c', 'shared_buffers=16MB'] }
+const options = {
+  // PostgreSQL's own default of 128 MB is memory that the program would hold for a few small tables.
+  startParams: [...PGlite.defaultStartParams, '-c', 'shared_buffers=16MB'],
+  // There to be created where a semantic cache is configured.
+  extensions: { vector },
+}
 
 /**
  * A database whose making was interrupted looks complete to PGlite. It is therefore made beside its place and moved

@@ -3,7 +3,7 @@ import type { Config } from '../config.ts'
 import { policyOf, unknownEvent } from '../domain/unknown-usage.ts'
 import { openDatabase } from '../store/database.ts'
 import { withDeadline } from '../store/deadline.ts'
-import { migrate } from '../store/migrate.ts'
+import { ensureSchema } from '../store/ensure-schema.ts'
 import { insertUsageEvents, isPoison } from '../store/usage-events.ts'
 import { Flusher } from './flusher.ts'
 import { insistOnLedger } from './ledger-folder.ts'
@@ -48,9 +48,10 @@ export async function replayLedger(
 async function storeAll(spool: Spool, stores: Config['stores'], say: Say): Promise<Omit<ReplayOutcome, 'left'>> {
   const database = await openDatabase(stores)
   try {
-    await withDeadline(database.sql`select 1`, openTimeoutMs)
-    await withDeadline(migrate(database.sql), openTimeoutMs)
-    return await flushAll(spool, database.sql, say)
+    const { sql, isEmbedded } = database
+    await withDeadline(sql`select 1`, openTimeoutMs)
+    await withDeadline(ensureSchema(sql, isEmbedded ? 'always' : stores.migrate), openTimeoutMs)
+    return await flushAll(spool, sql, say)
   } finally {
     await database.close()
   }

@@ -5,8 +5,8 @@ export type UnkeptReason = 'unfinished' | 'too_large' | 'fallback' | 'unavailabl
 
 /** What was answered without asking a backend. Models are those of the configuration that have a cache, so all labels are bounded. */
 export interface CacheMeters {
-  /** `joined`: answered together with another request that asked for the same. */
-  answered(model: string, result: 'hit' | 'miss' | 'joined'): void
+  /** `joined`: answered together with another request that asked for the same; `semantic`: as another question. */
+  answered(model: string, result: 'hit' | 'semantic' | 'miss' | 'joined'): void
   bypassed(model: string, reason: string): void
   /** Inputs of embeddings. */
   items(model: string, counts: { readonly hits: number; readonly misses: number }): void
@@ -53,7 +53,7 @@ function makeMeters({ Counter, Gauge, Histogram }: MetricsClient) {
   return {
     requests: new Counter({
       name: 'weir_cache_requests_total',
-      help: 'Requests that were looked up: hit, miss, or joined (answered together with another one that asked the same).',
+      help: 'Requests that were looked up: hit, semantic (answered as a question that means the same), miss, or joined (answered together with another one).',
       labelNames: ['model', 'result'],
     }),
     bypasses: new Counter({

@@ -24,7 +24,7 @@ export function describeMetrics(
   // Those that are made only where there is something to look at.
   ledger.watch(() => ({ waiting: 0, open: 0, bytes: 0 }))
   states.watchBackends(() => [])
-  states.watchDatabase(() => ({ isUp: true, connections: 0 }))
+  states.watchDatabase(() => ({ isUp: true, connections: 0, statements: { running: 0, waiting: 0 } }))
   states.watchIssuers(() => [])
   states.watchRedis(() => ({ isUp: true, pending: 0 }))
   return registry

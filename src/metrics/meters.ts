@@ -11,6 +11,7 @@ import { buildLedgerMeters, type LedgerMeters } from './ledger-meters.ts'
 import { buildLimitMeters, type LimitMeters } from './limit-meters.ts'
 import { buildMemoryLimits } from './memory-limits.ts'
 import { buildRequestMeters, type RequestMeters } from './request-meters.ts'
+import { buildSemanticMeters, type SemanticMeters } from './semantic-meters.ts'
 import { buildShadowMeter, type ShadowMeter } from './shadow-meter.ts'
 import { buildStateMeters, type StateMeters } from './state-meters.ts'
 import { buildTraceMeters, type TraceMeters } from './trace-meters.ts'
@@ -30,6 +31,7 @@ export interface Meters {
   readonly webhooks: WebhookMeters
   readonly traces: TraceMeters
   readonly cache: CacheMeters
+  readonly semantic: SemanticMeters
   readonly observeArm: ArmMeter
   readonly observeShadow: ShadowMeter
 }
@@ -50,6 +52,7 @@ export function buildMeters(client: MetricsClient, version: string): Meters {
     webhooks: buildWebhookMeters(client),
     traces: buildTraceMeters(client),
     cache: buildCacheMeters(client),
+    semantic: buildSemanticMeters(client),
     observeArm: buildArmMeter(client),
     observeShadow: buildShadowMeter(client),
   }

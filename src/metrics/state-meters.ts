@@ -1,10 +1,12 @@
 import type { BackendView } from '../schemas/admin/backends.ts'
+import type { StatementCounts } from '../store/statements.ts'
 import type { MetricsClient } from './client.ts'
 
 export interface DatabaseState {
   readonly isUp: boolean
   /** Null where it is in this process. */
   readonly connections: number | null
+  readonly statements: StatementCounts
 }
 
 export interface RedisState {
@@ -102,6 +104,20 @@ function watchDatabase({ Gauge }: MetricsClient, look: () => DatabaseState): voi
     help: '1 while the database answers.',
     collect() {
       this.set(look().isUp ? 1 : 0)
+    },
+  })
+  new Gauge({
+    name: 'weir_database_running_statements',
+    help: 'Statements that a connection to the database is busy with.',
+    collect() {
+      this.set(look().statements.running)
+    },
+  })
+  new Gauge({
+    name: 'weir_database_waiting_statements',
+    help: 'Statements that wait for a connection to the database, or behind another one there.',
+    collect() {
+      this.set(look().statements.waiting)
     },
   })
   if (look().connections === null) return

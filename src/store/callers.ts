@@ -14,7 +14,7 @@ export async function findKey(
     sql<KeyStanding[]>`
       select k.public_id as "publicId", k.digest, to_json(k.scopes) as scopes, to_json(k.models) as models, k.expires_at as "expiresAt",
              k.revoked_at as "revokedAt", a.id as "accountId", a.name as "accountName",
-             a.status as "accountStatus", a.tier, a.limits as "accountLimits", k.limits as "keyLimits"
+             a.status as "accountStatus", a.tier, a.limits as "accountLimits", k.limits as "keyLimits", k.semantic_cache as "semanticCache"
       from api_keys k join accounts a on a.id = k.account_id
       where k.public_id = ${publicId}`,
     timeoutMs,

@@ -1,10 +1,10 @@
 /** Keeps in touch with the database: first contact, migrations, and from then on whether it answers. */
 import type { Database } from './database.ts'
 import { DatabaseUnavailableError, isUnavailable, withDeadline } from './deadline.ts'
-import { migrate } from './migrate.ts'
+import { ensureSchema, type MigrationPolicy, SchemaOutdatedError } from './ensure-schema.ts'
 
-/** `connecting` until the schema is in place for the first time. */
-export type DatabaseState = 'connecting' | 'ready' | 'down'
+/** `connecting` until the schema is in place for the first time; `outdated` while that has to be done by somebody else. */
+export type DatabaseState = 'connecting' | 'outdated' | 'ready' | 'down'
 
 interface ContactLog {
   info(message: string): void
@@ -27,6 +27,7 @@ function isClosed(error: unknown): boolean {
 export class DatabaseContact {
   readonly #database: Database
   readonly #log: ContactLog
+  readonly #policy: MigrationPolicy
   readonly #first = Promise.withResolvers<void>()
   #state: DatabaseState = 'connecting'
   #hasSchema: boolean = false
@@ -35,9 +36,11 @@ export class DatabaseContact {
   #running: Promise<void> | null = null
   #isStopped: boolean = false
 
-  constructor(database: Database, log: ContactLog) {
+  /** Whether it may change the schema of a database that is not embedded. */
+  constructor(database: Database, log: ContactLog, policy: MigrationPolicy) {
     this.#database = database
     this.#log = log
+    this.#policy = database.isEmbedded ? 'always' : policy
     this.#first.promise.catch(() => {})
     this.#probeSoon()
   }
@@ -84,8 +87,8 @@ export class DatabaseContact {
   #schedule(): void {
     if (this.#isStopped) return
     const backoffMs = Math.min(downIntervalMs.first * 2 ** Math.max(0, this.#failures - 1), downIntervalMs.longest)
-    const waitMs = this.#state === 'ready' ? readyIntervalMs : backoffMs
-    this.#timer = setTimeout(() => this.#probeSoon(), waitMs)
+    const waitMs = { ready: readyIntervalMs, outdated: downIntervalMs.longest, connecting: backoffMs, down: backoffMs }
+    this.#timer = setTimeout(() => this.#probeSoon(), waitMs[this.#state])
   }
 
   async #probe(): Promise<void> {
@@ -99,7 +102,8 @@ export class DatabaseContact {
       this.#first.resolve()
     } catch (error) {
       if (this.#isStopped) return
-      this.#fail(error)
+      if (error instanceof SchemaOutdatedError) this.#await(error)
+      else this.#fail(error)
     }
   }
 
@@ -107,8 +111,10 @@ export class DatabaseContact {
     const { sql, isEmbedded } = this.#database
     // The embedded one is first made now, in up to ten seconds on a slow machine.
     await withDeadline(sql`select 1`, isEmbedded ? migrateTimeoutMs : probeTimeoutMs)
-    const applied = await withDeadline(migrate(sql), migrateTimeoutMs)
+    const { applied, unknown } = await withDeadline(ensureSchema(sql, this.#policy), migrateTimeoutMs)
     if (applied.length > 0) this.#log.info(`the database has a new schema: ${applied.join(', ')}`)
+    if (unknown.length > 0)
+      this.#log.info(`the database has the schema of a newer version, which this one can use: ${unknown.join(', ')}`)
     this.#hasSchema = true
   }
 
@@ -122,5 +128,12 @@ export class DatabaseContact {
     if (this.#hasSchema) this.#state = 'down'
     if (isClosed(error)) this.#database.renew('closed')
     else if (isUnavailable(error) && this.#failures >= silentCalls) this.#database.renew('silent')
+  }
+
+  /** It answers, and looks again whether somebody has brought it to the schema. */
+  #await(error: SchemaOutdatedError): void {
+    if (this.#state !== 'outdated') this.#log.error({ err: error }, 'the database waits for a migration; looking again')
+    this.#state = 'outdated'
+    this.#failures = 0
   }
 }

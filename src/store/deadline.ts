@@ -4,6 +4,7 @@
  */
 
 import { endOverdue, type Overdue } from './overdue.ts'
+import { countStatement } from './statements.ts'
 
 /** How long a call may take when nobody says otherwise. */
 export const defaultDeadlineMs = 5000
@@ -55,6 +56,7 @@ const codeOf = (error: unknown): unknown => (error instanceof Error && 'code' in
  * reached, and the driver's own error when the database answered with one. A query whose time is up is cancelled.
  */
 export async function withDeadline<Result>(call: Pending<Result>, timeoutMs = defaultDeadlineMs): Promise<Result> {
+  countStatement(call)
   const { promise: expired, reject } = Promise.withResolvers<never>()
   const timer = setTimeout(() => {
     reject(new DatabaseUnavailableError(`the database did not answer within ${timeoutMs} ms`))

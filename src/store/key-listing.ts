@@ -14,6 +14,7 @@ export interface StoredKey {
   readonly scopes: readonly ScopeName[] | null
   readonly models: readonly string[] | null
   readonly limits: KeyLimits
+  readonly semanticCache: boolean
   readonly metadata: Metadata
   readonly createdAt: Date
   readonly updatedAt: Date
@@ -33,7 +34,7 @@ export interface StoredKey {
 }
 
 const selection = (sql: ISql) => sql`
-  select k.public_id as "publicId", k.name, to_json(k.scopes) as scopes, to_json(k.models) as models, k.limits, k.metadata, k.created_at as "createdAt",
+  select k.public_id as "publicId", k.name, to_json(k.scopes) as scopes, to_json(k.models) as models, k.limits, k.semantic_cache as "semanticCache", k.metadata, k.created_at as "createdAt",
          k.updated_at as "updatedAt", k.expires_at as "expiresAt", k.revoked_at as "revokedAt",
          k.last_used_at as "lastUsedAt", k.replaces, k.xmin::text as version,
          (select other.public_id from api_keys other where other.replaces = k.public_id) as "replacedBy",
@@ -123,6 +124,7 @@ export function keySnapshot(key: Snapped): Snapshot {
     scopes: key.scopes,
     models: key.models,
     limits: key.limits,
+    semantic_cache: key.semanticCache,
     metadata: key.metadata,
     created_at: key.createdAt.toISOString(),
     updated_at: key.updatedAt.toISOString(),

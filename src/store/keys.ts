@@ -19,6 +19,7 @@ export interface NewKeyRow {
   readonly createdAt: Date
   readonly expiresAt: Date | null
   readonly limits?: KeyLimits
+  readonly semanticCache?: boolean
   readonly metadata?: Metadata
   readonly origin?: Origin
   /** The version of the account that it was decided on; without it any will do. */
@@ -55,11 +56,11 @@ const insertion = (
   key: NewKeyRow,
   { replaces, source }: { replaces: string | null; source: PendingQuery<Row[]> },
 ) => sql`
-  insert into api_keys (public_id, account_id, name, digest, pepper_version, scopes, models, limits, metadata, created_at,
-                        updated_at, expires_at, replaces, created_by, idempotency_key, request_digest)
+  insert into api_keys (public_id, account_id, name, digest, pepper_version, scopes, models, limits, semantic_cache, metadata,
+                        created_at, updated_at, expires_at, replaces, created_by, idempotency_key, request_digest)
   select ${key.publicId}, ${key.accountId}::uuid, ${key.name}, ${key.digest}::bytea, ${key.pepperVersion}::smallint,
          ${textArray(sql, key.scopes)}, ${textArray(sql, key.models)},
-         ${sql.json(key.limits ?? {})}, ${sql.json(key.metadata ?? {})}, ${key.createdAt}::timestamptz,
+         ${sql.json(key.limits ?? {})}, ${key.semanticCache ?? false}::boolean, ${sql.json(key.metadata ?? {})}, ${key.createdAt}::timestamptz,
          ${key.createdAt}::timestamptz, ${key.expiresAt}::timestamptz, ${replaces}, ${key.origin?.createdBy ?? null},
          ${key.origin?.idempotencyKey ?? null}, ${key.origin?.requestDigest ?? null}::bytea
   from ${source}`
@@ -67,6 +68,7 @@ const insertion = (
 const asMade = (key: NewKeyRow, replaces: string | null) => ({
   ...key,
   limits: key.limits ?? {},
+  semanticCache: key.semanticCache ?? false,
   metadata: key.metadata ?? {},
   updatedAt: key.createdAt,
   revokedAt: null,
@@ -88,7 +90,7 @@ export async function updateKey(
     changed as (
       update api_keys k set name = ${after.name}, scopes = ${textArray(sql, after.scopes)},
              models = ${textArray(sql, after.models)}, limits = ${sql.json(after.limits)},
-             metadata = ${sql.json(after.metadata)}, expires_at = ${after.expiresAt}, revoked_at = ${after.revokedAt},
+             semantic_cache = ${after.semanticCache}, metadata = ${sql.json(after.metadata)}, expires_at = ${after.expiresAt}, revoked_at = ${after.revokedAt},
              updated_at = ${after.updatedAt}
       where k.public_id = ${before.publicId} and k.xmin::text = ${before.version} and exists (select from owner)
       returning k.public_id

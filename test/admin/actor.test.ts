@@ -16,6 +16,7 @@ function actor(credential: CredentialKind, changes: Partial<Principal> = {}): Ac
     tier: 'free',
     scopes: new Set(['admin', 'chat']),
     models: ['a-*'],
+    semanticCache: false,
     limits: { accountId: account, keyId: null, tier: 'free', limits: [], fingerprint: '' },
     expiresAtMs: null,
     ...changes,

@@ -33,7 +33,7 @@ test('the table of plugins is what src/app.ts registers', () => {
 test('the tree names every file and folder at its two upper levels, and none that is gone', () => {
   const tree = /## The tree\n\n```\n([\s\S]*?)```/.exec(page)?.[1] ?? ''
   const named = new Set(tree.split('\n').flatMap(line => /^(\S+)/.exec(line)?.[1] ?? []))
-  const tops = ['scripts/', 'k8s/', 'monitoring/', 'monitoring/dashboards/', 'test/']
+  const tops = ['scripts/', '.github/', 'deploy/', 'k8s/', 'monitoring/', 'monitoring/dashboards/', 'test/']
   const folders = globSync(['src/*/', 'plugins/', 'routes/', 'routes/*/', ...tops], { cwd: root })
   const files = globSync('src/*.ts', { cwd: root })
   const there = new Set([...folders.map(path => `${path.replaceAll('\\', '/').replace(/\/$/, '')}/`), ...files])

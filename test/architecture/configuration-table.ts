@@ -33,7 +33,6 @@ interface Row {
 function* leaves(schema: SchemaNode, path: readonly string[]): Generator<[string, SchemaNode]> {
   for (const [name, child] of Object.entries(schema.properties ?? {})) {
     if (path.length === 0 && tables.has(name)) continue
-    if (child.pending !== undefined) continue
     if (child.type === 'object') yield* leaves(child, [...path, name])
     else yield [[...path, name].join('.'), child]
   }

@@ -18,6 +18,7 @@ const key: KeyStanding = {
   digest,
   scopes: null,
   models: null,
+  semanticCache: false,
   keyLimits: { requests_in_flight: 1 },
   expiresAt: null,
   revokedAt: null,
@@ -39,6 +40,7 @@ const proofs = [byKey, byToken, byIdentity]
 const tierOf = (requestsPerMinute: number) => ({
   scopes: ['chat', 'models'] as const,
   models: ['*'],
+  semanticCache: false,
   limits: { requestsPerMinute },
   quotas: {},
   spendLimits: {},

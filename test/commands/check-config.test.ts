@@ -18,7 +18,7 @@ async function run(argv: readonly string[], env: NodeJS.ProcessEnv = {}) {
 const yaml = `server: { maxBody: 4MiB, grace: 90s }
 stores: { redisUrl: { env: CACHE_URL } }
 backends: { gpu: { url: "http://gpu:8080", apiKey: { env: GPU_KEY }, discover: true, slots: 2 } }
-models: { large: { targets: [{ backend: gpu }], cache: { semanticThreshold: 0.9 } } }
+models: { large: { targets: [{ backend: gpu }], fallback: small } }
 `
 const secrets = {
   CACHE_URL: 'redis://:S3CR3T-one@cache:6379/0',
@@ -45,7 +45,7 @@ test('a table of keys, values and where they came from', async t => {
   assert.deepEqual(row('backends.gpu.apiKey'), ['***', `${path}:3 (environment GPU_KEY)`])
   assert.deepEqual(row('webhooks'), ['(none)', 'default'])
   assert.deepEqual(row('server.corsOrigins'), ['(none)', 'default'])
-  assert.match(out, /warning: .*semanticThreshold is checked but not obeyed yet/)
+  assert.match(out, /warning: .*fallback names no model of the configuration/)
   assert.match(out, /The configuration is valid\.\n$/)
   assert.doesNotMatch(out, /S3CR3T/)
 })

@@ -27,6 +27,13 @@ test('a backend URL that lacks its scheme or has too much is mended', t => {
 })
 
 testProblems({
+  'a minimum drain longer than the grace leaves': {
+    yaml: 'server: { grace: 30s, minDrain: 21s }',
+    where: 'weir.yaml:1:33',
+    key: 'server.minDrain',
+    problem: /longer than what server\.grace leaves before its error events/,
+    fix: /20000ms or less/,
+  },
   'a backend URL that ends in /v1': {
     yaml: 'backends:\n  a: { url: "http://a:8080/v1/", discover: true }\n',
     where: 'weir.yaml:2:13',

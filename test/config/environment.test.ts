@@ -23,9 +23,11 @@ test('every variable is obeyed', t => {
     TRUSTED_PROXIES: ['10.0.0.0/8, ,fd00::/8', 'server.trustedProxies', ['10.0.0.0/8', 'fd00::/8']],
     FLOOD_GUARD_REQUESTS: ['3', 'server.floodGuard.requestsPerMinute', 3],
     FLOOD_GUARD_FAILURES: ['0', 'server.floodGuard.failuresPerMinute', 0],
+    MIN_DRAIN: ['7s', 'server.minDrainMs', 7000],
     LOG_LEVEL: ['debug', 'log.level', 'debug'],
     DATABASE_URL: ['postgres://u:p@h/db', 'stores.databaseUrl', 'postgres://u:p@h/db'],
     DATABASE_URL_FILE: ['db-url', 'stores.databaseUrl', 'postgres://u:p@h/db'],
+    WEIR_MIGRATE: ['never', 'stores.migrate', 'never'],
     REDIS_URL: ['rediss://h', 'stores.redisUrl', 'rediss://h'],
     REDIS_URL_FILE: ['redis-url', 'stores.redisUrl', 'redis://h'],
     WEIR_REPLICAS: ['4', 'stores.replicas', 4],
@@ -48,7 +50,7 @@ test('every variable is obeyed', t => {
     else {
       const found = key.split('.').reduce<unknown>((inner, step) => Object(inner)[step], config)
       assert.deepEqual(found, value, name)
-      assert.equal(origins[key], `environment ${name}`)
+      assert.equal(origins[key.replace(/Ms$/, '')], `environment ${name}`)
     }
   }
 })

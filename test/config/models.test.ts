@@ -89,6 +89,24 @@ testProblems({
     problem: /circle: m → m/,
     fix: /Remove/,
   },
+  'an embedding model that is not there': {
+    yaml: models(
+      '  m: { targets: [{ backend: a }], cache: { semantic: { embeddingModel: n } } }\n  nn: { targets: [{ backend: b }] }\n',
+    ),
+    where: 'weir.yaml:3:72',
+    key: 'models.m.cache.semantic.embeddingModel',
+    problem: /no model "n"/,
+    fix: /`models`|Did you mean/,
+  },
+  'an embedding model that does not embed': {
+    yaml: models(
+      '  m: { targets: [{ backend: a }], cache: { semantic: { embeddingModel: x } } }\n  n: { aliases: [x], targets: [{ backend: b }] }\n',
+    ),
+    where: 'weir.yaml:3:72',
+    key: 'models.m.cache.semantic.embeddingModel',
+    problem: /"n" does not serve embeddings/,
+    fix: /Add embeddings/,
+  },
   'a tier with a model that is not there': {
     yaml: `${models('  mistral: { targets: [{ backend: a }] }\n')}tiers:\n  free: { models: [mistrel] }\n`,
     where: 'weir.yaml:5:20',

@@ -67,6 +67,7 @@ test('a token has the bounds of its key, that of an issuer those of its account'
       tier: 'small',
       scopes: new Set(['admin', 'chat']),
       models: ['small-*'],
+      semanticCache: false,
       limits: { accountId: account.id, keyId: null, tier: 'small', limits: [], fingerprint: '' },
       expiresAtMs: Date.now() + 60_000,
     }

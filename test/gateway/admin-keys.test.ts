@@ -51,6 +51,7 @@ test('a key is made, works, is changed and revoked; its secret is in one answer'
     scopes: null,
     models: null,
     limits: {},
+    semantic_cache: false,
     metadata: {},
   }
   assert.deepEqual(rest, { ...fields, status: 'active', ...nothing })
@@ -62,6 +63,7 @@ test('a key is made, works, is changed and revoked; its secret is in one answer'
     scopes: ['models'],
     models: ['a-*', 'b'],
     limits: { requests_per_minute: 0, spend_per_month: '9000000' },
+    semantic_cache: true,
     metadata: { team: 'x' },
     expires_at: inAnHour(),
   }
@@ -87,20 +89,15 @@ test('a key is made, works, is changed and revoked; its secret is in one answer'
 
 test('a rotated key works beside the new one for the grace period', async t => {
   const { gateway, admin } = await build(t)
-  const given = {
-    name: 'ci',
-    scopes: ['models', 'chat'],
-    models: ['a'],
-    limits: { tokens_per_day: 5 },
-    metadata: { a: 'b' },
-  }
+  const allowed = { scopes: ['models', 'chat'], models: ['a'], limits: { tokens_per_day: 5 }, semantic_cache: true }
+  const given = { name: 'ci', ...allowed, metadata: { a: 'b' } }
   const expires_at = inAnHour()
   const old = await createKey(admin, { ...given, expires_at })
   const answer = await admin.ask('POST', `/keys/${old.id}/rotate`, { grace_seconds: 60 })
   assert.equal(answer.status, 201)
   const fresh = answer.body as unknown as Key
-  const { name, scopes, models, limits, metadata } = fresh
-  assert.deepEqual({ name, scopes, models, limits, metadata }, given)
+  const { name, scopes, models, limits, semantic_cache, metadata } = fresh
+  assert.deepEqual({ name, scopes, models, limits, semantic_cache, metadata }, given)
   assert.deepEqual([fresh.account, fresh.expires_at, fresh['replaces']], [old.account, expires_at, old.id])
   const ended = await admin.get<Key>('GET', `/keys/${old.id}`)
   assert.equal(Date.parse(ended.expires_at ?? ''), Date.parse(fresh.created_at) + 60_000)

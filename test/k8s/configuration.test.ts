@@ -61,9 +61,11 @@ for (const [folder, manifests] of Object.entries({ development, production })) {
     })
 
     test('it is killed only after all that its stop may take', t => {
-      const { graceMs } = load(t).config.server
+      const { graceMs, minDrainMs } = load(t).config.server
       const preStopMs = (container.lifecycle?.preStop?.sleep?.seconds ?? 0) * 1000
-      ok(preStopMs > 0, 'an idle Weir closes at once, and balancers still send it requests then')
+      ok(preStopMs > 0, 'the Services still send it requests')
+      const { periodSeconds = 10, failureThreshold = 3 } = container.readinessProbe ?? {}
+      ok(minDrainMs >= (periodSeconds * failureThreshold + 1) * 1000, 'nobody has seen its readiness yet')
       ok((pod.terminationGracePeriodSeconds ?? 0) * 1000 >= preStopMs + graceMs + storesCloseMs + reserveMs)
     })
 
@@ -145,6 +147,23 @@ test('the replay loads the configuration of production, and looks where a replic
   const [data] = pod.volumes?.flatMap(({ persistentVolumeClaim }) => persistentVolumeClaim?.claimName ?? []) ?? []
   ok(claims.some(name => data?.startsWith(`${name}-weir-`)))
 })
+
+for (const [folder, manifests] of Object.entries({ development, production })) {
+  test(`k8s/overlays/${folder}: the migration has the database and the version of the replicas, which leave it the schema`, t => {
+    const migration = onlyContainer(named(manifests, 'Job', 'weir-migration'))
+    const gateway = gatewayOf(manifests)
+    const known = environmentNames()
+    ok((migration.container.env ?? []).every(({ name }) => known.includes(name)))
+    deepStrictEqual(migration.container.args, ['migrate'])
+    strictEqual(migration.container.image, gateway.container.image)
+    const [own, theirs] = [migration, gateway].map(one => {
+      const { root: cwd, env } = enter(t, one, manifests)
+      const { stores } = loadConfig({ argv: [], env, cwd }).config
+      return { ...stores, dataDir: '' }
+    })
+    deepStrictEqual([own?.databaseUrl, theirs?.migrate], [theirs?.databaseUrl, 'never'])
+  })
+}
 
 test('the stand-in for Redis lets Weir do what README.md says, and nothing else', () => {
   const readme = readFileSync(join(root, 'README.md'), 'utf8')

@@ -14,7 +14,21 @@ test('docs/METRICS.md is current', async () => {
 
 /** What a label may be: words of the program, or names of the configuration. */
 const bounded = new Set([
-  ...['operation', 'outcome', 'status', 'kind', 'reason', 'endpoint', 'limit', 'of', 'version', 'node', 'sha256'],
+  ...[
+    'operation',
+    'outcome',
+    'status',
+    'kind',
+    'reason',
+    'result',
+    'endpoint',
+    'limit',
+    'of',
+    'version',
+    'node',
+    'sha256',
+    'extension',
+  ],
   ...['model', 'answered', 'backend', 'tier', 'experiment', 'arm', 'issuer'],
 ])
 

@@ -45,6 +45,7 @@ test('a key by each of its carriers is its principal', async t => {
       keyId: idOf(key),
       tier: 'free',
       models: ['llama-*'],
+      semanticCache: false,
       scopes: ['chat', 'models'],
       expiresAtMs: null,
     })

@@ -38,7 +38,7 @@ test('L13 an IPv4 address is one in each of its forms', async t => {
   assert.deepEqual(await inTurn(guarded, ['::ffff:1.2.3.5']), [200])
 })
 
-test('L13 what a caller says of its own address has no effect', async t => {
+test('L13 H05 what a caller says of its own address has no effect', async t => {
   const guarded = await buildFloodApp(t, { requestsPerMinute: 2 })
   const names = ['x-forwarded-for', 'forwarded', 'x-real-ip']
   const spoofs = names.map((name, index) => {

@@ -10,7 +10,7 @@ async function build(t: TestContext, redisUrl?: string) {
   const lines: string[] = []
   const app = fastify({ logger: { level: 'info', stream: { write: line => lines.push(line) } } })
   onEnd(t, () => app.close())
-  const stores = { dataDir: '.weir', replicas: 1, ...(redisUrl !== undefined && { redisUrl }) }
+  const stores = { dataDir: '.weir', migrate: 'new' as const, replicas: 1, ...(redisUrl !== undefined && { redisUrl }) }
   const startedAt = performance.now()
   await app.register(redisPlugin, { config: { stores } })
   await app.ready()

@@ -33,6 +33,7 @@ const conformance: Record<string, (sql: Sql) => Promise<void>> = {
       digest: identity.digest,
       scopes: ['chat', 'admin'],
       models: ['llama-*', 'a,"b\\{}'],
+      semanticCache: false,
       expiresAt,
       revokedAt: null,
       accountId: defaultAccount.id,

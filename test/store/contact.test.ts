@@ -17,7 +17,7 @@ test('G05: started with the database down it goes on trying, and every outage af
     error: (_: object, text: string) => said.push(text),
   }
   const database = await openDatabase({ dataDir: server.folder, databaseUrl: server.url })
-  const contact = new DatabaseContact(database, log)
+  const contact = new DatabaseContact(database, log, 'new')
   onEnd(t, async () => {
     await contact.stop()
     await database.close()

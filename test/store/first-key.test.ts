@@ -19,7 +19,7 @@ const silent = { info: () => {}, warn: () => {}, error: () => {} }
 
 async function open(t: TestContext, databaseUrl: string) {
   const database = await openDatabase({ dataDir: makeTempDir(t), databaseUrl })
-  const contact = new DatabaseContact(database, silent)
+  const contact = new DatabaseContact(database, silent, 'new')
   onEnd(t, async () => {
     await contact.stop()
     await database.close()
@@ -72,7 +72,7 @@ test('with the database down it is not known, and the answer comes with the data
 
 test('a program that stops before the database answers does not wait for it', async t => {
   const database = await openDatabase({ dataDir: makeTempDir(t), databaseUrl: 'postgres://nobody@127.0.0.1:1/nothing' })
-  const contact = new DatabaseContact(database, silent)
+  const contact = new DatabaseContact(database, silent, 'new')
   const check = ensureFirstKey({ sql: database.sql, database: contact, peppers, isLoopback: true, hasAdminKey: false })
   const ended = assert.rejects(check, /stopped/)
   await contact.stop()

@@ -52,6 +52,7 @@ conform('keys', {
       digest: row.digest,
       scopes: ['chat', 'admin'],
       models: ['llama-*', 'a,"b\\{}'],
+      semanticCache: false,
       expiresAt,
       revokedAt: null,
       accountId: defaultAccount.id,
@@ -147,7 +148,8 @@ conform('keys', {
   'a stored key is found with all that it is administered by': async sql => {
     const expiresAt = new Date(Date.now() + 60_000)
     const limits = { requests_per_minute: 1_000_000_000_000, spend_per_day: '0.000000001' }
-    const fields = { name: 'n', scopes: ['chat'], models: ['m'], limits, metadata: { team: 'a' }, expiresAt } as const
+    const kept = { limits, semanticCache: true, metadata: { team: 'a' }, expiresAt }
+    const fields = { name: 'n', scopes: ['chat'], models: ['m'], ...kept } as const
     const key = await store(sql, fields)
     const { version, accountVersion, createdAt, publicId, ...rest } = key
     assert.deepEqual(rest, {

@@ -43,7 +43,6 @@ test('a migration that fails leaves nothing behind', async t => {
   assert.ok(sql)
   await sql`create table api_keys (in_the_way int)`
   await assert.rejects(migrate(sql), { code: '42P07' })
-  const [left] =
-    await sql`select to_regclass('accounts') as accounts, (select count(*)::int from weir_migrations) as done`
-  assert.deepEqual(left, { accounts: null, done: 0 })
+  const [left] = await sql`select to_regclass('accounts') as accounts, to_regclass('weir_migrations') as migrations`
+  assert.deepEqual(left, { accounts: null, migrations: null })
 })

@@ -4,6 +4,7 @@ import fastify, { type FastifyInstance } from 'fastify'
 import auth, { getPrincipal } from '../../plugins/auth.ts'
 import changes from '../../plugins/changes.ts'
 import configuration from '../../plugins/configuration.ts'
+import drain from '../../plugins/drain.ts'
 import jwt from '../../plugins/jwt.ts'
 import metrics from '../../plugins/metrics.ts'
 import postgresPlugin from '../../plugins/postgres.ts'
@@ -12,6 +13,7 @@ import type { Config } from '../../src/config.ts'
 import { makeApiKey } from '../../src/domain/api-key.ts'
 import { loadPeppers } from '../../src/embedded/pepper.ts'
 import { WeirError } from '../../src/errors.ts'
+import { Readiness } from '../../src/readiness.ts'
 import { scopeNames } from '../../src/schemas/config/tiers.ts'
 import { defaultAccount } from '../../src/store/accounts.ts'
 import { insertKey, type NewKeyRow } from '../../src/store/keys.ts'
@@ -34,7 +36,8 @@ export async function registerAuth(app: FastifyInstance, config: Config): Promis
   const peppers = loadPeppers(config)
   await app.register(configuration, fixedConfiguration(config))
   await app.register(metrics, { version: 'test' })
-  await app.register(postgresPlugin, { config })
+  await app.register(drain)
+  await app.register(postgresPlugin, { config, readiness: new Readiness() })
   await app.register(redis, { config })
   await app.register(changes, { config })
   await app.register(jwt, { config, peppers })

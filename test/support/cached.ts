@@ -12,6 +12,7 @@ import { type Limited, type StoreKind, startLimited } from './limited.ts'
 export interface CachedOptions {
   readonly store?: StoreKind
   readonly redisUrl?: string
+  readonly isEmbedded?: boolean
   /** Of the model's cache, beside its mode. */
   readonly cache?: object
   readonly model?: object

@@ -188,7 +188,7 @@ async function killAll({ child, pid, closed, callOffReaper }: Running, { name, f
   callOffReaper()
 }
 
-async function findFreePort(): Promise<number> {
+export async function findFreePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await happens(server, 'listening')
   const { port } = server.address() as AddressInfo

@@ -2,6 +2,7 @@ import { tmpdir } from 'node:os'
 import type { TestContext } from 'node:test'
 import Fastify, { type FastifyInstance } from 'fastify'
 import configuration from '../../plugins/configuration.ts'
+import drain from '../../plugins/drain.ts'
 import errors from '../../plugins/errors.ts'
 import floodGuard, { type FloodBounds, type FloodGuardOptions } from '../../plugins/flood-guard.ts'
 import internalListener, { internalListenerStrategy } from '../../plugins/internal-listener.ts'
@@ -53,6 +54,7 @@ export async function buildFloodApp(t: TestContext, given: Given): Promise<Flood
   })
   onEnd(t, () => app.close())
   await app.register(internalListener, { host: '127.0.0.1', port: undefined, clientErrorHandler: () => undefined })
+  await app.register(drain)
   await app.register(errors)
   await app.register(metrics, { version: 'test' })
   await app.register(configuration, { loaded: read(), read })

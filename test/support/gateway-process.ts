@@ -40,18 +40,24 @@ export interface GatewayOptions {
   nodeFlags?: string[]
   /** Another program with the same log contract. */
   program?: string
+  /** Another Node than the one that runs the test. */
+  node?: string
+  /** Whom it runs as, where that is not the test's own user. */
+  owner?: { readonly uid: number; readonly gid: number } | undefined
   withinMs?: number
 }
 
 const MAX_LAST_WORDS_MS = 1_000
 const MAX_STOP_MS = 60_000
-/** On loopback, and without the flood guard: tests ask more in a minute than any caller, and much of it is wrong. */
+/** On loopback, without a minimum drain, and without the flood guard: tests ask more in a minute than any caller, and much of it is wrong. */
 const quiet = {
   HOST: '127.0.0.1',
   PORT: '0',
   LOG_LEVEL: 'info',
   FLOOD_GUARD_REQUESTS: '0',
   FLOOD_GUARD_FAILURES: '0',
+  // No balancer stands before most of them.
+  MIN_DRAIN: '0s',
   // Half of a start is compiling; who measures one turns it off by NODE_DISABLE_COMPILE_CACHE.
   NODE_COMPILE_CACHE: fileURLToPath(new URL('../../node_modules/.cache/compile', import.meta.url)),
 }
@@ -111,12 +117,13 @@ interface Addresses {
 
 async function spawnGateway(
   t: TestContext,
-  { env = {}, flags = [], nodeFlags = [], program = SERVER, ...given }: GatewayOptions,
+  { env = {}, flags = [], nodeFlags = [], program = SERVER, node = process.execPath, ...given }: GatewayOptions,
 ): Promise<{ gateway: GatewayProcess; listening: Promise<Addresses> }> {
   const folder = given.folder ?? (await mkdtemp(join(tmpdir(), 'weir-test-gateway-')))
   if (given.folder === undefined) onEnd(t, () => rm(folder, { recursive: true, force: true }))
-  const child = spawn(process.execPath, [...nodeFlags, program, ...flags], {
+  const child = spawn(node, [...nodeFlags, program, ...flags], {
     cwd: folder,
+    ...given.owner,
     stdio: ['ignore', 'pipe', 'pipe'],
     // Nothing of the machine's own settings: a DATABASE_URL or NODE_OPTIONS in a shell must not decide a test.
     env: { PATH: process.env['PATH'], HOME: folder, ...quiet, ...env },

@@ -12,12 +12,15 @@ import { buildLog } from '../../src/log/build-log.ts'
 import { Readiness } from '../../src/readiness.ts'
 import { onEnd } from './cleanup.ts'
 import { type Contract, contractOf } from './contract.ts'
+import { copyEmbedded } from './embedded-template.ts'
 import { createMigratedDatabase } from './services.ts'
 import { buildValidatedFetch } from './validated-fetch.ts'
 
 export const adminKey = 'test-admin-key-0123456789-0123456789'
 
 export interface GatewayOptions {
+  /** On the embedded database, and not on PostgreSQL. */
+  readonly isEmbedded?: boolean
   /** Variables beside those that every test gateway has. */
   readonly env?: Record<string, string>
   /** The text of its weir.yaml. */
@@ -47,6 +50,7 @@ export interface Gateway {
 export async function buildGateway(t: TestContext, options: GatewayOptions = {}): Promise<Gateway> {
   const folder = mkdtempSync(join(tmpdir(), 'weir-gateway-'))
   const dataDir = join(folder, 'data')
+  if (options.isEmbedded) await copyEmbedded(dataDir)
   if (options.yaml !== undefined) writeFileSync(join(folder, 'weir.yaml'), options.yaml)
   const writeYaml = (text: string) => {
     writeFileSync(join(folder, 'weir.yaml.new'), text)
@@ -58,7 +62,7 @@ export async function buildGateway(t: TestContext, options: GatewayOptions = {})
     WEIR_DATA_DIR: dataDir,
     WEIR_ADMIN_KEY: adminKey,
     WEIR_KEY_PEPPER: 'test-pepper-0123456789-0123456789-0123',
-    DATABASE_URL: await createMigratedDatabase(t),
+    ...(options.isEmbedded ? {} : { DATABASE_URL: await createMigratedDatabase(t) }),
     // Tests ask more in a minute than any caller, and much of it is wrong: who tests the guard turns it on.
     FLOOD_GUARD_REQUESTS: '0',
     FLOOD_GUARD_FAILURES: '0',

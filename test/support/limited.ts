@@ -29,6 +29,8 @@ export interface LimitedOptions {
   readonly of?: object
   readonly redisUrl?: string
   readonly databaseUrl?: string
+  /** On the embedded database. */
+  readonly isEmbedded?: boolean
 }
 
 export interface Limited {
@@ -42,6 +44,8 @@ export interface CallerOptions {
   readonly tier?: string
   readonly limits?: Limits
   readonly keyLimits?: KeyLimits
+  /** Whether its key may be answered by meaning. */
+  readonly semanticCache?: boolean
   /** Another key of an account that is there. */
   readonly account?: string
 }
@@ -90,7 +94,7 @@ export async function startLimited(t: TestContext, options: LimitedOptions): Pro
     ...(redisUrl !== undefined && { REDIS_URL: redisUrl }),
     ...(options.databaseUrl !== undefined && { DATABASE_URL: options.databaseUrl }),
   }
-  const gateway = await buildGateway(t, { yaml, env })
+  const gateway = await buildGateway(t, { yaml, env, isEmbedded: options.isEmbedded === true })
   const caller = (wanted: CallerOptions = {}) => makeCaller(gateway, Object.keys(tiers)[0] ?? 'free', wanted)
   return { gateway, backend, caller }
 }
@@ -98,7 +102,7 @@ export async function startLimited(t: TestContext, options: LimitedOptions): Pro
 async function makeCaller(
   gateway: Gateway,
   firstTier: string,
-  { tier = firstTier, limits, keyLimits, account = nextName() }: CallerOptions,
+  { tier = firstTier, limits, keyLimits, semanticCache, account = nextName() }: CallerOptions,
 ): Promise<Caller> {
   const admin = adminOf(gateway)
   const made = await admin.ask('POST', '/accounts', { name: account, tier, ...(limits && { limits }) })
@@ -107,6 +111,7 @@ async function makeCaller(
     account,
     name: nextName(),
     ...(keyLimits && { limits: keyLimits }),
+    ...(semanticCache !== undefined && { semantic_cache: semanticCache }),
   })
   const authorization = { authorization: `Bearer ${key}` }
   return {

@@ -21,7 +21,7 @@ export async function startPostgres(t: TestContext): Promise<Daemon> {
 /** Starts a PostgreSQL 18 on a free port of 127.0.0.1 with its data in a folder of its own. */
 export async function startPostgresServer(): Promise<Daemon> {
   const owner = process.getuid?.() === 0 ? findUnprivilegedUser() : undefined
-  const folder = await makeFolder(owner)
+  const folder = await makePostgresFolder(owner)
   try {
     const programs = await findPrograms(folder, owner)
     const password = randomBytes(16).toString('hex')
@@ -42,18 +42,18 @@ export async function startPostgresServer(): Promise<Daemon> {
   }
 }
 
-interface User {
+export interface User {
   uid: number
   gid: number
 }
 
 // PostgreSQL refuses to run as root. `nobody` is on every Unix: no account need be made.
-function findUnprivilegedUser(): User {
+export function findUnprivilegedUser(): User {
   const ask = (flag: string) => Number(execFileSync('id', [flag, 'nobody'], { encoding: 'utf8' }))
   return { uid: ask('-u'), gid: ask('-g') }
 }
 
-async function makeFolder(owner: User | undefined): Promise<string> {
+export async function makePostgresFolder(owner: User | undefined): Promise<string> {
   const parent = owner === undefined || (await isOpen(tmpdir(), OTHERS_MAY_ENTER)) ? tmpdir() : '/tmp'
   const folder = await mkdtemp(join(parent, 'weir-test-postgres-'))
   if (owner !== undefined) await chown(folder, owner.uid, owner.gid)

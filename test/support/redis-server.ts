@@ -8,7 +8,7 @@ import { onEnd } from './cleanup.ts'
 import { type Daemon, startDaemon } from './daemon.ts'
 
 /** How many numbered databases one server has: each test may take one, and an empty one costs next to nothing. */
-export const REDIS_DATABASES = 10_000
+const REDIS_DATABASES = 10_000
 
 export interface RedisOptions {
   /** More command line, as `['--maxmemory', '10mb']`. */

@@ -7,13 +7,18 @@ import { migrate } from '../../src/store/migrate.ts'
 import { onEnd } from './cleanup.ts'
 import type { Daemon } from './daemon.ts'
 import { startPostgresServer } from './postgres-server.ts'
-import { REDIS_DATABASES, startRedisServer } from './redis-server.ts'
+import { startRedisServer } from './redis-server.ts'
 import { makeScratchFolder, removeScratchFolder } from './scratch.ts'
 
 // The runner passes its environment on to the test files it starts.
 const POSTGRES = 'WEIR_TEST_POSTGRES_URL'
 const REDIS = 'WEIR_TEST_REDIS_URL'
 const MIGRATED = 'weir_migrated'
+/** Servers that are there already, such as containers beside a job of CI: used where both are named, and left running. */
+const GIVEN_POSTGRES = 'TEST_POSTGRES_URL'
+const GIVEN_REDIS = 'TEST_REDIS_URL'
+/** In database 0: the numbers of those that no test has. */
+const FREE = 'databases-free'
 
 let running: Daemon[] = []
 let scratch: string | undefined
@@ -28,6 +33,12 @@ export async function globalSetup(): Promise<void> {
     scratch = makeScratchFolder()
     process.env['TMPDIR'] = scratch
   }
+  const { [GIVEN_POSTGRES]: givenPostgres, [GIVEN_REDIS]: givenRedis } = process.env
+  if (givenPostgres !== undefined && givenRedis !== undefined) {
+    if (onDisk === 'files') process.env['TMPDIR'] = TMPDIR
+    await prepare(givenPostgres, givenRedis)
+    return
+  }
   const [sql, redis] = await Promise.allSettled([startPostgresServer(), startRedisServer()])
   // What is measured is on the disk that a gateway would have; the databases make nothing certain in any case.
   if (onDisk === 'files') process.env['TMPDIR'] = TMPDIR
@@ -36,9 +47,18 @@ export async function globalSetup(): Promise<void> {
     await globalTeardown()
     throw sql.status === 'rejected' ? sql.reason : redis.status === 'rejected' && redis.reason
   }
-  process.env[POSTGRES] = sql.value.url
+  await prepare(sql.value.url, redis.value.url)
+}
+
+async function prepare(sqlUrl: string, redisUrl: string): Promise<void> {
+  process.env[POSTGRES] = sqlUrl
+  process.env[REDIS] = redisUrl
   await makeTemplate()
-  process.env[REDIS] = redis.value.url
+  await runRedis(redisUrl, async redis => {
+    const [, count] = await redis.config('GET', 'databases')
+    const free = Array.from({ length: Number(count) - 1 }, (_, index) => index + 1)
+    await redis.multi().del(FREE).sadd(FREE, free).exec()
+  })
 }
 
 /** Called by the runner at the end and on SIGINT and SIGTERM; the reapers do it when the runner is killed. */
@@ -79,13 +99,18 @@ async function copyDatabase(t: TestContext, template: string): Promise<string> {
 
 /** An empty Redis database of the test's own (keys are apart; scripts, settings and CLIENT PAUSE are the server's). */
 export async function createRedisDatabase(t: TestContext): Promise<string> {
-  const taken = await runRedis(redisUrl(), redis => redis.incr('databases-taken'))
-  const url = `${redisUrl()}/${1 + (taken % (REDIS_DATABASES - 1))}`
-  onEnd(t, () => runRedis(url, redis => redis.flushdb()))
+  const number = await runRedis(redisUrl(), redis => redis.spop(FREE))
+  if (number === null) throw new Error('tests have taken all databases of the shared Redis')
+  const url = `${redisUrl()}/${number}`
+  onEnd(t, async () => {
+    await runRedis(url, redis => redis.flushdb())
+    await runRedis(redisUrl(), redis => redis.sadd(FREE, number))
+  })
   return url
 }
 
 async function makeTemplate(): Promise<void> {
+  await runSql(`DROP DATABASE IF EXISTS ${MIGRATED} WITH (FORCE)`)
   await runSql(`CREATE DATABASE ${MIGRATED}`)
   const url = new URL(postgresUrl())
   url.pathname = MIGRATED

@@ -47,8 +47,11 @@ const states = async (sql: Sql) =>
     ({ webhook, state, tries, lastError }) => [webhook, state, tries, lastError],
   )
 
-const settled = (sql: Sql) =>
-  eventually('all has ended', async () => (await states(sql)).every(([, state]) => state !== 'pending'))
+/** The database has what became of them, and then the courier has heard so. */
+async function settled(sql: Sql, outcomes: readonly string[], tries: number): Promise<void> {
+  await eventually('all has ended', async () => (await states(sql)).every(([, state]) => state !== 'pending'))
+  await eventually('the courier has heard so', () => outcomes.length === tries)
+}
 
 test('an event that is refused at first is posted again until it is taken, each time signed anew', async t => {
   const sql = await openTestDatabase(t, 'PostgreSQL')
@@ -60,7 +63,7 @@ test('an event that is refused at first is posted again until it is taken, each 
   const { courier, outcomes, logged } = startCourier(t, { sql, urls: { ops: `${receiver.url}/in?token=hidden` } })
   courier.look()
   const received = await receiver.whenReceived(4)
-  await settled(sql)
+  await settled(sql, outcomes, 4)
   assert.equal(received.length, 4)
   for (const { method, path, headers, body, event } of received) {
     // A redirect is not followed.
@@ -84,7 +87,7 @@ test('a receiver that does not want it any more is not told again', async t => {
   receiver.answer = 410
   await putDeliveries(sql, [newDelivery()])
   const { outcomes, logged } = startCourier(t, { sql, urls: { ops: receiver.url } })
-  await settled(sql)
+  await settled(sql, outcomes, 1)
   assert.deepEqual(await states(sql), [['ops', 'dead', 1, 'status 410']])
   assert.deepEqual([outcomes, receiver.received.length], [['dead'], 1])
   assert.match(logged.join(), /given up/)
@@ -103,9 +106,10 @@ test('a receiver that says nothing, or is not there, holds up nobody else', asyn
   const posterTimes = { connectMs: 60_000, totalMs: 60_000 }
   const { poster } = startCourier(t, { sql, urls, posterTimes, times: { waitMs: () => 60_000 } })
   await well.whenReceived(12)
-  await eventually('those are tried that are not there', async () => {
-    const ended = (await states(sql)).filter(([webhook, , , error]) => webhook === 'gone' && error !== null)
-    return ended.length === 12
+  await eventually('those are tried that are not there, and those noted that were taken', async () => {
+    const seen = await states(sql)
+    const isTried = seen.filter(([webhook, , , error]) => webhook === 'gone' && error !== null)
+    return isTried.length + seen.filter(([webhook, state]) => webhook === 'ops' && state !== 'pending').length === 24
   })
   const seen = await states(sql)
   assert.ok(seen.filter(([name]) => name === 'ops').every(([, state]) => state === 'delivered'))
@@ -132,7 +136,7 @@ test('a try has its time, and an answer whose end does not come is one', async t
   await putDeliveries(sql, [newDelivery()])
   const posterTimes = { connectMs: 1000, totalMs: 100 }
   const { outcomes } = startCourier(t, { sql, urls: { ops: receiver.url }, posterTimes })
-  await settled(sql)
+  await settled(sql, outcomes, 2)
   assert.deepEqual([outcomes, receiver.received.length], [['retry', 'delivered'], 2])
 })
 

@@ -13,6 +13,10 @@ const fields = {
   models: KeyModelsSchema,
   limits: NewKeyLimitsSchema,
   expires_at: NullableTimeSchema('When it ends by itself; null is never.'),
+  semantic_cache: Type.Boolean({
+    description:
+      'Whether a question may be answered as one that means the same, where its model allows it; false when absent.',
+  }),
   metadata: MetadataSchema,
 }
 

@@ -1,15 +1,13 @@
-/**
- * The shape of weir.yaml, whole: everything the program can be told has its place here, also what a later part reads.
- * A key marked `pending` is checked and kept but not obeyed yet; `check-config` and the start say so.
- */
+/** The shape of weir.yaml, whole: everything the program can be told has its place here. */
 import { type Static, Type } from '../typebox.ts'
 import { BackendSchema } from './backends.ts'
-import { AnswerCacheSchema, CacheSchema } from './cache.ts'
+import { CacheSchema, EngineCacheSchema } from './cache.ts'
 import { IssuerSchema } from './issuers.ts'
 import { LedgerSchema } from './ledger.ts'
 import { LogSchema } from './log.ts'
 import { ModelSchema, modelNameForm, modelNamePattern } from './models.ts'
 import { RoutingSchema } from './routing.ts'
+import { StoresSchema } from './stores.ts'
 import { TierSchema } from './tiers.ts'
 import { ByteSizeSchema, DurationSchema, PathSchema, SecretSchema } from './units.ts'
 import { WebhookSchema } from './webhooks.ts'
@@ -101,30 +99,19 @@ const ServerSchema = Type.Object(
       description: 'Take on changes of weir.yaml by itself, without a signal or a call.',
     }),
     grace: DurationSchema({ description: 'From SIGTERM to exit.', default: '30s', 'x-weir-least': '0s' }),
+    minDrain: Type.Optional(
+      DurationSchema({
+        description:
+          'How long it serves on after SIGTERM, also idle; 5s or a sixth of grace, 0s while the database is embedded.',
+        'x-weir-least': '0s',
+      }),
+    ),
     urlImages: Type.Boolean({
       default: false,
       description: 'Let image_url name a http(s) URL, which the backend fetches by itself.',
     }),
   },
   { ...closed, description: 'How Weir listens.' },
-)
-
-const StoresSchema = Type.Object(
-  {
-    dataDir: PathSchema({
-      default: '.weir',
-      description: 'The folder for what must outlive a restart; made with mode 0700.',
-    }),
-    databaseUrl: Type.Optional(SecretSchema({ description: 'PostgreSQL; an embedded one in dataDir when absent.' })),
-    redisUrl: Type.Optional(SecretSchema({ description: 'Redis, for several replicas; in-process when absent.' })),
-    replicas: Type.Integer({
-      minimum: 1,
-      maximum: 1000,
-      default: 1,
-      description: 'Replicas to share limits with while Redis has never been reached.',
-    }),
-  },
-  { ...closed, description: 'What it keeps, and where.' },
 )
 
 const AuthSchema = Type.Object(
@@ -183,7 +170,7 @@ const EngineSchema = Type.Object(
       default: 2048,
       description: 'Tokens of prompt and answer that each slot has room for.',
     }),
-    cache: Type.Optional(AnswerCacheSchema),
+    cache: Type.Optional(EngineCacheSchema),
   },
   { ...closed, description: 'The llama.cpp engine that runs when no backend is configured.' },
 )

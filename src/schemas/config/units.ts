@@ -14,8 +14,6 @@ export type Secret = string & { readonly [unit]: 'secret' }
 interface Options {
   readonly description: string
   readonly default?: unknown
-  /** The part of Weir that is going to obey the key. */
-  readonly pending?: string
   /** The least and the most that may be written; a duration is from 1ms to 24d without them. */
   readonly 'x-weir-least'?: string
   readonly 'x-weir-most'?: string

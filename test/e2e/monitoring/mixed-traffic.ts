@@ -60,7 +60,12 @@ function configuration(backends: readonly ScriptedBackend[], issuers: Record<str
       tinychat: { endpoints, targets: both, prices },
       free: { targets: both },
       // What is asked again is answered from its cache.
-      kept: { endpoints, targets: both, prices, cache: { mode: 'deterministic' } },
+      kept: {
+        endpoints,
+        targets: both,
+        prices,
+        cache: { mode: 'deterministic', semantic: { embeddingModel: 'tinychat' } },
+      },
       lonely: { targets: [{ backend: 'b2' }], fallback: 'tinychat', prices },
       dead: { targets: [{ backend: 'b2' }], prices },
       compared: { targets: arms('b1'), experiment: { name: 'compared', stickBy: 'x-user' }, prices },
@@ -106,7 +111,7 @@ async function makeKey({ internalUrl }: GatewayProcess, tier: string): Promise<s
     return (await answer.json()) as { key?: string }
   }
   await post('/accounts', { name: `the ${tier}`, tier })
-  const { key = '' } = await post('/keys', { account: `the ${tier}`, name: tier })
+  const { key = '' } = await post('/keys', { account: `the ${tier}`, name: tier, semantic_cache: true })
   return key
 }
 
@@ -137,6 +142,10 @@ function callsOf({ free, tiny }: { readonly free: string; readonly tiny: string 
     hit: { ...chat('kept', { temperature: 0 }), key: free },
     bypass: { ...chat('kept'), key: free },
     cut: { ...chat('kept', { temperature: 0, max_tokens: 2 }), key: free },
+    exactly: {
+      ...chat('kept', { temperature: 0, max_tokens: 3, response_format: { type: 'json_object' } }),
+      key: free,
+    },
     knownVectors: { path: 'embeddings', body: { model: 'kept', input: ['hi', 'ho'] }, key: free },
     unpriced: { ...chat('free'), key: free },
     unknown: { ...chat('tinychat'), key: 'sk-weir-none' },

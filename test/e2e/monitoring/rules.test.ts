@@ -16,6 +16,7 @@ async function passes(...args: string[]): Promise<void> {
 test('promtool finds nothing wrong with the rules and the example of a configuration', async () => {
   await passes('check', 'rules', '--lint=all', '--lint-fatal', 'alerts.yml')
   await passes('check', 'config', 'prometheus.yml')
+  await passes('check', 'config', '--syntax-only', '../deploy/compose/prometheus/prometheus.yml')
 })
 
 test('every alert fires when it should, and is quiet near its threshold', { concurrency: 2 }, async t => {

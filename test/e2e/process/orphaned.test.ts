@@ -22,6 +22,7 @@ test('a SIGTERM to `npm start`, whose shell keeps it to itself, stops the server
     NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] ?? '',
     HOST: '127.0.0.1',
     PORT: '0',
+    MIN_DRAIN: '0s',
     WEIR_DATA_DIR: folder,
     WEIR_ADMIN_KEY: adminKey,
     WEIR_KEY_PEPPER: 'test-pepper-0123456789-0123456789-0123',

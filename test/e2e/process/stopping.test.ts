@@ -2,9 +2,7 @@ import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { stagesOf } from '../../../src/stop.ts'
 import { chat } from '../../support/completion.ts'
 import { llamaServer } from '../../support/engines.ts'
 import { eventually } from '../../support/eventually.ts'
@@ -20,16 +18,18 @@ interface Options {
   readonly tokens?: readonly string[] | number
   readonly everyMs?: number
   readonly grace?: string
+  readonly minDrain?: string
   readonly nodeFlags?: string[]
 }
 
 /** A gateway before a backend whose answers take half a second unless told otherwise. */
-async function start(t: TestContext, { tokens = 5, everyMs = 100, grace = '30s', nodeFlags = [] }: Options = {}) {
-  const backend = await startScriptedBackend(t, llamaServer({ chat: chat({ tokens, everyMs }) }))
+async function start(t: TestContext, options: Options = {}) {
+  const { tokens = 5, everyMs = 100, grace = '30s', minDrain = '0s', nodeFlags = [] } = options
+  const backend = await startScriptedBackend(t, llamaServer({ chat: chat({ tokens, everyMs }), slots: 21 }))
   const folder = makeTempDir(t)
   writeFileSync(join(folder, 'weir.yaml'), `server:\n  grace: ${grace}\n`)
   const stores = { DATABASE_URL: await createDatabase(t), WEIR_KEY_PEPPER: pepper }
-  const env = { ...stores, WEIR_ADMIN_KEY: adminKey, WEIR_BACKEND_URL: backend.url }
+  const env = { ...stores, WEIR_ADMIN_KEY: adminKey, WEIR_BACKEND_URL: backend.url, MIN_DRAIN: minDrain }
   const gateway = await startGateway(t, { folder, env, nodeFlags })
   await untilReady(gateway.url)
   return gateway
@@ -48,7 +48,7 @@ const isWhole = (text: string) => text.endsWith('data: [DONE]\n\n')
 const uncaught = fileURLToPath(new URL('../../support/uncaught.ts', import.meta.url))
 
 test('SIGTERM fails the readiness at once, while what runs and what still comes is served to its end', async t => {
-  const gateway = await start(t)
+  const gateway = await start(t, { tokens: 15, minDrain: '1s' })
   const { url } = gateway
   const stream = await openStream(url, adminKey)
   const sinceMs = performance.now()
@@ -80,7 +80,7 @@ test('G02 connections that are idle, kept alive or never used, do not hold the e
 })
 
 test('G01 near the end of the grace what still runs is told so and never cut silently', async t => {
-  const gateway = await start(t, { tokens: 300, grace: '3s' })
+  const gateway = await start(t, { tokens: 300, grace: '3s', minDrain: '1s' })
   const streams = await Promise.all(Array.from({ length: 20 }, () => openStream(gateway.url, adminKey)))
   const whole = sdk(gateway.url, adminKey)
     .chat.completions.create({ model: 'tinychat', messages: [{ role: 'user', content: 'hi' }] })
@@ -114,7 +114,7 @@ test('a caller who does not read holds the exit no longer than the grace, and th
   assert.ok(tookMs < 2500, `the exit took ${tookMs} ms`)
 })
 
-test('Ctrl-C, which comes twice at once through npm, is one wish', async t => {
+test('G06 Ctrl-C, which comes twice at once through npm, is one wish, and what runs is served to its end', async t => {
   const gateway = await start(t)
   const stream = await openStream(gateway.url, adminKey)
   const stopped = stop(gateway, 'SIGINT', 'SIGINT', 'SIGTERM')
@@ -122,17 +122,23 @@ test('Ctrl-C, which comes twice at once through npm, is one wish', async t => {
   assert.equal((await stopped).code, 0)
 })
 
-test('a second signal, later, ends it at once', async t => {
-  const gateway = await start(t, { tokens: 300 })
-  const stream = await openStream(gateway.url, adminKey)
-  gateway.kill('SIGTERM')
-  // What tells two wishes from one is the time between them.
-  await delay(1200)
-  const cut = assert.rejects(stream.text(), 'no end that could be taken for a whole answer')
-  const { code, tookMs } = await stop(gateway, 'SIGTERM')
-  assert.equal(code, 1)
-  assert.ok(tookMs < 500)
-  await cut
+test('an idle one serves on after SIGTERM for the minimum drain, and after Ctrl-C not at all', async t => {
+  const [first, second] = await Promise.all([start(t, { minDrain: '1500ms' }), start(t, { minDrain: '1500ms' })])
+  const [terminated, interrupted] = [stop(first, 'SIGTERM'), stop(second, 'SIGINT')]
+  const sinceMs = performance.now()
+  await eventually('not ready', async () => (await health(first.url)).code === 503, { withinMs: 300 })
+  let lastServedMs = 0
+  const serves = async () => {
+    const beganMs = performance.now() - sinceMs
+    if ((await statusWith(first.url, adminKey).catch(() => 0)) === 200) lastServedMs = beganMs
+    return beganMs - lastServedMs > 300
+  }
+  await eventually('it takes no connection', serves, { everyMs: 20 })
+  assert.ok(lastServedMs > 1300 && lastServedMs < 1800, `it served for ${lastServedMs} ms`)
+  const [byTerm, byInt] = await Promise.all([terminated, interrupted])
+  assert.deepEqual([byTerm.code, byInt.code], [0, 0])
+  assert.ok(byTerm.tookMs > 1500 && byTerm.tookMs < 2500, `${byTerm.tookMs} ms`)
+  assert.ok(byInt.tookMs < 1000, `${byInt.tookMs} ms`)
 })
 
 test('an error that nobody caught: answers that run may end, the log says why, and the exit code is 1', async t => {
@@ -147,9 +153,4 @@ test('an error that nobody caught: answers that run may end, the log says why, a
     assert.match(JSON.stringify(fatal), /"message":"boom".*"msg":"stopping after an error"/)
   })
   await Promise.all(endings)
-})
-
-test('the stages of stopping lie within the grace, in order', () => {
-  assert.deepEqual(stagesOf(30_000), { servingMs: 5000, endingMs: 20_000, cuttingMs: 27_000 })
-  assert.deepEqual(stagesOf(0), { servingMs: 0, endingMs: 0, cuttingMs: 500 })
 })

@@ -12,7 +12,7 @@ async function start(t: TestContext, databaseUrl: string, more: Record<string, s
   const backend = await startScriptedBackend(t)
   const stores = { DATABASE_URL: databaseUrl, WEIR_KEY_PEPPER: pepper }
   return await startGateway(t, {
-    env: { ...stores, WEIR_BACKEND_URL: backend.url, NODE_DISABLE_COMPILE_CACHE: '1', ...more },
+    env: { ...stores, WEIR_BACKEND_URL: backend.url, ...more },
   })
 }
 
