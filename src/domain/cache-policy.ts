@@ -1,5 +1,6 @@
 /** Whether a request may be answered from the cache, and whether its answer may be kept. */
 import type { GuardLevel } from '../schemas/guard-level.ts'
+
 import type { CacheField } from '../schemas/sampling.ts'
 
 /** What a model's configuration lets be done with its answers. */
@@ -39,7 +40,7 @@ export interface CachingText {
   readonly scope: 'account' | 'shared'
   readonly toolCalls: boolean
   readonly priceShare: number
-  readonly semantic?: SemanticCaching
+  readonly semantic?: SemanticCaching | undefined
 }
 
 /** Of a model; absent where nothing may be done. */

@@ -44,8 +44,7 @@ const SemanticCacheSchema = Type.Object(
   },
 )
 
-/** Which of its answers may be given again. */
-const replayFields = {
+const exactFields = {
   mode: Type.Unsafe<'off' | 'deterministic' | 'all'>(
     Type.String({
       enum: ['off', 'deterministic', 'all'],
@@ -76,14 +75,18 @@ const replayFields = {
     default: 0,
     description: 'What a replayed answer costs, as a share of what it would cost anew; 0 is nothing.',
   }),
-}
-const ofModel = { additionalProperties: false, description: 'Whether its answers may be replayed.' }
+} as const
 
-/** Of the embedded engine. */
-export const EngineCacheSchema = Type.Object(replayFields, ofModel)
+const closedCache = { additionalProperties: false, description: 'Whether its answers may be replayed.' } as const
 
-/** Of one model. */
-export const AnswerCacheSchema = Type.Object({ ...replayFields, semantic: Type.Optional(SemanticCacheSchema) }, ofModel)
+/** Of one model: which of its answers may be given again. */
+export const AnswerCacheSchema = Type.Object(
+  { ...exactFields, semantic: Type.Optional(SemanticCacheSchema) },
+  closedCache,
+)
+
+/** Of the embedded engine's model, which nothing embeds questions for. */
+export const EngineCacheSchema = Type.Object(exactFields, closedCache)
 
 /** Of all models together. */
 export const CacheSchema = Type.Object(
