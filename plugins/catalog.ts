@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Config } from '../src/config.ts'
-import type { AnswerCaching } from '../src/domain/cache-policy.ts'
+import { cachingOf } from '../src/domain/cache-policy.ts'
 import { buildCatalog, type Catalog, type Discovered, type Model, type Target } from '../src/domain/catalog.ts'
 import { buildExperiment } from '../src/domain/experiment.ts'
 import { parsePrice } from '../src/domain/price.ts'
@@ -122,13 +122,6 @@ function configuredModel(id: string, model: Config['models'][string], created: n
       }
     }),
     ...(experiment === null ? {} : { experiment }),
-    ...cachingOf(model),
+    ...cachingOf(model.cache, model.revision ?? ''),
   }
-}
-
-function cachingOf({ cache, revision = '' }: Config['models'][string]): { readonly caching?: AnswerCaching } {
-  if (cache === undefined || cache.mode === 'off') return {}
-  const { mode, ttlMs, scope, toolCalls, priceShare, semantic } = cache
-  const caching = { mode, ttlMs, isShared: scope === 'shared', keepsToolCalls: toolCalls, priceShare, revision }
-  return { caching: semantic === undefined ? caching : { ...caching, semantic } }
 }

@@ -5,6 +5,7 @@ import type { Call } from '../src/backend/call.ts'
 import type { Step } from '../src/config/live-config.ts'
 import { ConfigError, problemIn } from '../src/config/problem.ts'
 import type { Config } from '../src/config.ts'
+import { cachingOf } from '../src/domain/cache-policy.ts'
 import { defaultImageTokens, type Model } from '../src/domain/catalog.ts'
 import { parsePrice } from '../src/domain/price.ts'
 import { type EngineProcess, startEngine } from '../src/embedded/engine-process.ts'
@@ -45,7 +46,7 @@ export default fp<EngineOptions>(
       app.decorate('engine', null)
       return
     }
-    const { model: modelPath, slots, contextLength } = config.engine
+    const { model: modelPath, slots, contextLength, cache } = config.engine
     const engine = startEngine({
       ...(modelPath === undefined ? {} : { modelPath }),
       slots,
@@ -73,6 +74,8 @@ export default fp<EngineOptions>(
         },
       ],
       fallback: null,
+      // Another file is another model, whatever it calls itself.
+      ...cachingOf(cache, modelPath ?? ''),
     }
     const backend = await engine.url.then(
       (url): BackendConfig => ({

@@ -28,8 +28,8 @@ interface RedisOptions {
 
 const closeTimeoutMs = 500
 
-/** Follows the client's state and logs each change of it once. */
-function watch(client: Redis, log: FastifyBaseLogger): RedisHealth {
+/** Follows the client's state and logs each change of it once, but for the one that closing the application makes. */
+function watch(client: Redis, log: FastifyBaseLogger, isClosing: () => boolean): RedisHealth {
   const health = {
     state: 'connecting' as RedisState,
     get pending() {
@@ -46,7 +46,7 @@ function watch(client: Redis, log: FastifyBaseLogger): RedisHealth {
     log.info('Redis answers')
   })
   client.on('close', () => {
-    if (health.state !== 'down') log.warn({ reason }, 'Redis is down; trying again')
+    if (health.state !== 'down' && !isClosing()) log.warn({ reason }, 'Redis is down; trying again')
     health.state = 'down'
   })
   return health
@@ -103,8 +103,15 @@ export default fp<RedisOptions>(
       return
     }
     const client = connectRedis(redisUrl)
-    app.decorate('redisHealth', watch(client, app.log))
-    app.addHook('onClose', () => disconnect(client))
+    let isClosing = false
+    app.decorate(
+      'redisHealth',
+      watch(client, app.log, () => isClosing),
+    )
+    app.addHook('onClose', async () => {
+      isClosing = true
+      await disconnect(client)
+    })
     const presented = presentAsReady(client)
     await app.register(fastifyRedis, { client: presented.client })
     presented.finish()

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import type { Call } from '../src/backend/call.ts'
-import { QuestionStore } from '../src/cache/question-store.ts'
+import { keepsQuestions, QuestionStore } from '../src/cache/question-store.ts'
 import { embedQuestion } from '../src/cache/question-vector.ts'
 import { SemanticCache, type SemanticQuestion } from '../src/cache/semantic-cache.ts'
 import type { Config } from '../src/config.ts'
@@ -31,12 +31,8 @@ const sweepMs = 60_000
 export default fp<SemanticOptions>(
   async (app, { config }) => {
     const store = buildStore(app, config.cache.maxQuestions)
-    const isWanted = () =>
-      Object.values(app.configuration.current.models).some(
-        ({ cache }) => cache?.semantic !== undefined && cache.mode !== 'off',
-      )
     const prepare = () => {
-      if (isWanted()) void store.prepare()
+      if (keepsQuestions(app.configuration.current)) void store.prepare()
     }
     app.decorate('semantic', new SemanticCache({ store, meters: app.meters.semantic }))
     app.decorate('questionOf', (request, call, caching) => questionOf(app, request, { call, caching }))

@@ -1,6 +1,7 @@
 /**
  * Runs test files with node's own runner, a few of them in each process: the program and its libraries are 1,600 modules,
- * and to load them takes a process longer than most files take. Whatever node says of tests, names and places stays as it is.
+ * and to load them takes a process longer than most files take. Half of that is compiling, of which they share what comes out.
+ * Whatever node says of tests, names and places stays as it is.
  *
  * `node scripts/run-tests.ts --together=N [flags of node --test] PATTERN...`. A file named `*-alone.test.ts` has a process of
  * its own.
@@ -23,7 +24,11 @@ if (files.length === 0) throw new Error(`no test file is named ${patterns.join('
 const folder = mkdtempSync(join(tmpdir(), 'weir-tests-'))
 const alone = files.filter(file => file.endsWith('-alone.test.ts'))
 const groups = groupFiles(files.filter(file => !alone.includes(file)))
-const runner = spawn(process.execPath, ['--test', ...flags, ...groups, ...alone], { cwd: root, stdio: 'inherit' })
+const runner = spawn(process.execPath, ['--test', ...flags, ...groups, ...alone], {
+  cwd: root,
+  env: { NODE_COMPILE_CACHE: join(root, 'node_modules/.cache/compile'), ...process.env },
+  stdio: 'inherit',
+})
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => runner.kill(signal))
 runner.on('exit', (code, signal) => {
   rmSync(folder, { recursive: true, force: true })

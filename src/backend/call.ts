@@ -203,6 +203,7 @@ export function noteWithheld(record: CallRecord, { statusCode, cause }: WeirErro
   const kind = statusCode < 500 ? 'client' : 'internal'
   record.fault = cause instanceof Fault ? cause : new Fault(kind, 'its caller is told an error instead', { cause })
   record.firstContentAt = null
+  delete record.reused
 }
 
 /** What a settlement is made of, once the call is over; `record` is null where no call was made. */

@@ -1,4 +1,5 @@
 import type { Sql } from 'postgres'
+import type { Config } from '../config.ts'
 import { isUnavailable } from '../store/deadline.ts'
 import {
   addEntry,
@@ -22,6 +23,10 @@ export interface QuestionStoreOptions {
   readonly onSwept: (swept: { readonly entries: number; readonly evicted: number }) => void
   readonly onError: (error: unknown) => void
 }
+
+/** Whether there is a model that questions are kept for. */
+export const keepsQuestions = ({ models }: Pick<Config, 'models'>): boolean =>
+  Object.values(models).some(({ cache }) => cache?.semantic !== undefined && cache.mode !== 'off')
 
 /** So many are added at most before it is seen whether there are too many. */
 const sweepEvery = 100
@@ -70,8 +75,7 @@ export class QuestionStore {
     const { length } = entry.vector
     if (!this.isUsable || length > maxDimensions) return
     await this.#guard(async () => {
-      if (!this.#prepared.has(length)) await prepareDimensions(this.#options.sql, length)
-      this.#prepared.add(length)
+      await this.#index(length)
       await addEntry(this.#options.sql, entry)
     })
     this.#added += 1
@@ -91,6 +95,18 @@ export class QuestionStore {
       this.#sweeping = null
     })
     await this.#sweeping
+  }
+
+  /** Where it may not be made, all is found as well, only not as fast. */
+  async #index(dimensions: number): Promise<void> {
+    if (this.#prepared.has(dimensions)) return
+    try {
+      await prepareDimensions(this.#options.sql, dimensions)
+    } catch (error) {
+      if (isUnavailable(error)) throw error
+      this.#options.onError(error)
+    }
+    this.#prepared.add(dimensions)
   }
 
   async #sweepNow(): Promise<void> {

@@ -79,8 +79,8 @@ export class SemanticCache {
     const late = Promise.withResolvers<'late'>()
     const timer = setTimeout(() => late.resolve('late'), semantic.budgetMs)
     const leftMs = () => semantic.budgetMs - (performance.now() - startMs)
-    const found = await Promise.race([late.promise, this.#look({ question, vector }, read, leftMs)])
-    clearTimeout(timer)
+    const looking = this.#look({ question, vector }, read, leftMs)
+    const found = await Promise.race([late.promise, looking]).finally(() => clearTimeout(timer))
     const result = typeof found === 'string' ? found : 'hit'
     this.#options.meters.lookedUp(model, result, performance.now() - startMs)
     return typeof found === 'string' ? null : found

@@ -2,10 +2,12 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import type { Sql } from 'postgres'
+import { keepsQuestions } from '../cache/question-store.ts'
 import { loadConfig } from '../config.ts'
 import { openDatabase } from '../store/database.ts'
 import { isUnavailable, withDeadline } from '../store/deadline.ts'
 import { compareSchema, migrate, type SchemaDifference } from '../store/migrate.ts'
+import { prepareVectors } from '../store/vector-extension.ts'
 import type { Command, CommandIo } from './command.ts'
 
 const usage = `Usage: weir migrate [--check] [--config FILE] [--data-dir FOLDER] [--json]
@@ -42,7 +44,10 @@ async function run(argv: readonly string[], io: CommandIo): Promise<number> {
     const database = await openDatabase(config.stores)
     try {
       await untilReachable(database.sql, io)
-      return await perform(database.sql, { isCheck: values.check === true, isJson: values.json === true }, io)
+      const isCheck = values.check === true
+      const exitCode = await perform(database.sql, { isCheck, isJson: values.json === true }, io)
+      if (!isCheck && keepsQuestions(config)) await makeVectorTables(database.sql, io)
+      return exitCode
     } finally {
       await database.close()
     }
@@ -93,6 +98,12 @@ async function perform(sql: Sql, { isCheck, isJson }: Asked, { stdout }: Command
   if (isJson) stdout.write(`${JSON.stringify({ applied, missing, unknown })}\n`)
   else stdout.write(inWords(applied, { missing, unknown }))
   return missing.length === 0 ? 0 : 1
+}
+
+/** Those of the semantic cache, for servers that may not make any; a database that cannot have them serves all the rest. */
+async function makeVectorTables(sql: Sql, { stderr }: CommandIo): Promise<void> {
+  const support = await prepareVectors(sql)
+  if (support.kind === 'unusable') stderr.write(`weir migrate: the semantic cache stays off: ${support.reason}\n`)
 }
 
 function inWords(applied: readonly string[], { missing, unknown }: Omit<SchemaDifference, 'isNew'>): string {

@@ -33,6 +33,24 @@ export interface SemanticCaching {
   readonly budgetMs: number
 }
 
+/** As the configuration has it. */
+export interface CachingText {
+  readonly mode: 'off' | 'deterministic' | 'all'
+  readonly ttlMs: number
+  readonly scope: 'account' | 'shared'
+  readonly toolCalls: boolean
+  readonly priceShare: number
+  readonly semantic?: SemanticCaching | undefined
+}
+
+/** Of a model; absent where nothing may be done. */
+export function cachingOf(text: CachingText | undefined, revision: string): { readonly caching?: AnswerCaching } {
+  if (text === undefined || text.mode === 'off') return {}
+  const { mode, ttlMs, scope, toolCalls: keepsToolCalls, priceShare, semantic } = text
+  const caching = { mode, ttlMs, isShared: scope === 'shared', keepsToolCalls, priceShare, revision }
+  return { caching: semantic === undefined ? caching : { ...caching, semantic } }
+}
+
 export interface CacheAsk {
   /** Of the model; null where it is off. */
   readonly caching: AnswerCaching | null

@@ -28,14 +28,7 @@ export async function prepareVectors(sql: Sql): Promise<VectorSupport> {
     if (version === null) {
       return unusable('this PostgreSQL does not have the extension: install pgvector 0.8 or newer on its server')
     }
-    // In one message, which is one transaction.
-    await withDeadline(
-      sql.unsafe(`
-        select pg_advisory_xact_lock(${tablesLock});
-        create extension if not exists vector;
-        ${tables}`),
-      makeTimeoutMs,
-    )
+    if (!(await hasTables(sql))) await makeTables(sql)
     // Another one may be installed than a new installation would be.
     const installed = await findInstalled(sql)
     if (isOld(installed)) {
@@ -83,6 +76,25 @@ export function indexedAs(dimensions: number): { readonly type: string; readonly
 }
 
 const unusable = (reason: string): VectorSupport => ({ kind: 'unusable', reason })
+
+/** Whoever may use them need not be allowed to make them. */
+async function hasTables(sql: Sql): Promise<boolean> {
+  const [row] = await withDeadline(
+    sql<[{ there: boolean }]>`select to_regclass('semantic_entries') is not null as there`,
+  )
+  return row.there
+}
+
+/** In one message, which is one transaction. */
+async function makeTables(sql: Sql): Promise<void> {
+  await withDeadline(
+    sql.unsafe(`
+      select pg_advisory_xact_lock(${tablesLock});
+      create extension if not exists vector;
+      ${tables}`),
+    makeTimeoutMs,
+  )
+}
 
 async function findVersion(sql: Sql): Promise<string | null> {
   const [row] = await withDeadline(sql<{ version: string }[]>`

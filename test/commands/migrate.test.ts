@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { migrateCommand } from '../../src/commands/migrate.ts'
 import { runnerOf } from '../support/commands.ts'
 import { copyEmbedded } from '../support/embedded-template.ts'
 import { migrationNames, openOldDatabase } from '../support/schemas.ts'
+import { createMigratedDatabase } from '../support/services.ts'
 import { makeTempDir } from '../support/temp-dir.ts'
 
 const run = runnerOf(migrateCommand)
@@ -26,6 +29,18 @@ test('weir migrate takes the embedded database too, where no server has it', asy
   await copyEmbedded(dataDir)
   const { code, stdout } = await run({ WEIR_DATA_DIR: dataDir }, '--json')
   assert.deepEqual([code, JSON.parse(stdout)], [0, { applied: [], missing: [], unknown: [] }])
+})
+
+test('weir migrate says where the database cannot have the tables of the semantic cache, and is content all the same', async t => {
+  const folder = makeTempDir(t)
+  const config = join(folder, 'weir.yaml')
+  const model = { targets: [{ backend: 'a' }], endpoints: ['chat', 'embeddings'] }
+  const cache = { mode: 'all', semantic: { embeddingModel: 'm' } }
+  writeFileSync(config, JSON.stringify({ backends: { a: { url: 'http://a' } }, models: { m: { ...model, cache } } }))
+  const env = { ...pepper, DATABASE_URL: await createMigratedDatabase(t), WEIR_DATA_DIR: folder }
+  const { code, stderr } = await run(env, '--config', config)
+  assert.equal(code, 0)
+  assert.match(stderr, /^weir migrate: the semantic cache stays off: this PostgreSQL does not have the extension/)
 })
 
 test('weir migrate says what it does not understand, and what its database answers', async t => {

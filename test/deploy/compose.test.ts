@@ -83,6 +83,17 @@ test('O06 every service has bounds on CPU, memory, processes and logs, and may d
   }
 })
 
+test('O06 what nginx takes for its connections fits into its container, however many cores the machine has', () => {
+  const text = readFileSync(join(root, 'deploy/nginx/nginx.conf'), 'utf8')
+  const numberOf = (name: string) => Number(new RegExp(`^\\s*${name} (\\d+);`, 'm').exec(text)?.[1])
+  // 7 MiB a worker were measured with 16,384 of them.
+  const mebibytes = (numberOf('worker_processes') * numberOf('worker_connections') * 448) / 2 ** 20
+  const { memory, pids } = serviceNamed('nginx').deploy?.resources.limits ?? {}
+  strictEqual(memory, '256M')
+  ok(mebibytes < 64, `${mebibytes} MiB`)
+  ok(numberOf('worker_processes') + 10 < (pids ?? 0))
+})
+
 function conditionFor(name: string): string {
   if (name === 'migrate') return 'service_completed_successfully'
   // A model may take minutes to be fetched, and Weir says so meanwhile.
@@ -124,7 +135,9 @@ test('O06 callers come through a balancer, what watches is for this machine, and
 test('O06 inference servers run several requests at once, tell how they are, and one is for embeddings', () => {
   const servers = services.filter(([, { image }]) => image === 'ghcr.io/ggml-org/llama.cpp:server')
   strictEqual(servers.length, 3)
-  for (const [name, { command = [] }] of servers) {
+  for (const [name, { command = [], deploy }] of servers) {
+    // By default one for each core of the machine, which then wait for each other within what the container may use.
+    strictEqual(command[command.indexOf('--threads') + 1], deploy?.resources.limits.cpus, name)
     for (const flag of ['-hf', '--alias', '--parallel', '--metrics']) ok(command.includes(flag), `${name}: ${flag}`)
     // Its default is to change.
     strictEqual(command[command.indexOf('--port') + 1], '8080', name)

@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { readImage } from '../../scripts/image-content.ts'
 import { environmentNames } from '../../src/config/environment.ts'
 import { root } from '../architecture/source-file.ts'
-import { compose, composeVariables } from './compose.ts'
+import { compose, composeVariables, services } from './compose.ts'
 
 const read = (path: string) => readFileSync(join(root, path), 'utf8')
 const page = read('docs/DEPLOYMENT.md')
@@ -39,6 +39,11 @@ test('O06 what it says of Compose is so', () => {
   ok(page.includes(`curl http://127.0.0.1:4000/v1/chat/completions -H 'Authorization: Bearer ${key}'`))
   const ports = Object.values(compose.services).flatMap(({ ports = [] }) => ports.map(port => port.split(':')[1] ?? ''))
   for (const port of ports) ok(page.includes(port), port)
+  // Docker starts no container that may use more cores than there are.
+  const cores = Math.max(...services.map(([, { deploy }]) => Number(deploy?.resources.limits.cpus)))
+  ok(page.includes(`It wants 8 GB of memory and ${cores} cores`))
+  const [, folder = ''] = /`node scripts\/make-secrets\.js (\w+)` makes others/.exec(page) ?? []
+  ok(read('.gitignore').split('\n').includes(`/${folder}/`), 'they would get into a commit')
   const named = page.matchAll(/docker compose (?:exec(?: -T)?|up --detach(?: --no-deps)?) ([\w-]+)/g)
   deepStrictEqual(
     [...named].map(([, name = '']) => name).filter(name => !(name in compose.services)),

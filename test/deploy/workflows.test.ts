@@ -1,13 +1,15 @@
 import { deepStrictEqual, ok, strictEqual } from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { copyFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { parse } from 'yaml'
+import { productionPackages } from '../../scripts/image-content.ts'
 import { environmentNames } from '../../src/config/environment.ts'
 import { root } from '../architecture/source-file.ts'
 import { builds } from '../k8s/kustomize.ts'
 import { workloads } from '../k8s/manifest.ts'
+import { makeTempDir } from '../support/temp-dir.ts'
 import { services } from './compose.ts'
 
 interface Step {
@@ -196,6 +198,28 @@ test('O06 the smoke test asks the port of its cluster, for the model and with th
   const overlay = 'k8s/overlays/development/kustomization.yaml'
   const key = execFileSync('sed', ['-n', 's/^ *- admin-key=//p', join(root, overlay)], { encoding: 'utf8' })
   ok(key.trim().length >= 32)
+})
+
+test('O06 the bill of materials has every package of the image, where no other is installed', t => {
+  const bills = steps.flatMap(({ run = '' }) =>
+    run.includes('npm sbom') ? [run.replace(/(?<= > )\S+/, 'bill.json')] : [],
+  )
+  strictEqual(bills.length, 2)
+  strictEqual(new Set(bills).size, 1)
+  const folder = makeTempDir(t)
+  const places = productionPackages(root)
+  for (const file of ['package.json', 'package-lock.json', ...places.map(place => `${place}/package.json`)]) {
+    mkdirSync(dirname(join(folder, file)), { recursive: true })
+    copyFileSync(join(root, file), join(folder, file))
+  }
+  execFileSync('sh', ['-euc', bills[0] ?? ''], { cwd: folder, stdio: 'pipe' })
+  const { components } = JSON.parse(readFileSync(join(folder, 'bill.json'), 'utf8')) as {
+    readonly components: readonly { readonly group?: string; readonly name: string }[]
+  }
+  deepStrictEqual(
+    new Set(components.map(({ group, name }) => (group === undefined ? name : `${group}/${name}`))),
+    new Set(places.map(place => place.split('node_modules/').at(-1))),
+  )
 })
 
 test('O06 Dependabot looks after every kind of version that is written down', () => {

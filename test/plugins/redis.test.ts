@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { type TestContext, test } from 'node:test'
 import fastify from 'fastify'
 import redisPlugin from '../../plugins/redis.ts'
@@ -55,6 +56,10 @@ test('G05: it boots with Redis down, heals by itself, and fails at once in betwe
   await until('it is back', () => app.redisHealth.state === 'ready')
   assert.equal(await app.redis.ping(), 'PONG')
 
+  // The last one is its own farewell, of which there is nothing to say.
+  const ended = once(app.redis, 'end')
+  await app.close()
+  await ended
   assert.deepEqual(said(), [
     'Redis is down; trying again',
     'Redis answers',

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { type TestContext, test } from 'node:test'
 import { RedisResponses } from '../../src/store/responses.ts'
 import { eventually } from '../support/eventually.ts'
 import { connect } from '../support/limit-redis.ts'
+import { startRedis } from '../support/redis-server.ts'
 import { keep, newKey, type StoreBounds, testResponses, textsOf } from '../support/response-conformance.ts'
 import { createRedisDatabase } from '../support/services.ts'
 
@@ -76,4 +78,22 @@ test('keys have an end, so that a cache that nobody uses any more goes', async t
   const lasting: string[] = []
   for (const key of await client.keys('*')) if ((await client.pttl(key)) < 0) lasting.push(key)
   assert.deepEqual(lasting, [])
+})
+
+test('a Redis user with no more than the commands that README names is enough', async t => {
+  const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
+  const [, text = ''] = /- \*\*The Redis user\*\* of Weir may do (.*?), on `weir:\*`/s.exec(readme) ?? []
+  const commands = [...text.matchAll(/`([A-Z]+)`/g)].map(([, name = '']) => `+${name.toLowerCase()}`)
+  const server = await startRedis(t)
+  const admin = await connect(t, server.url)
+  await admin.acl('SETUSER', 'weir', 'on', '>secret', '~weir:*', '-@all', ...commands)
+  const client = await connect(t, server.url.replace('redis://', 'redis://weir:secret@'))
+  const noted = { onBytes: () => undefined, onEvicted: () => undefined }
+  const store = new RedisResponses({ client, maxBytes: 4096, maxEntryBytes: 3000, ...noted })
+  const keys = [newKey(), newKey(), newKey()]
+  for (const key of keys) await keep(store, { [key]: 'x'.repeat(1000) })
+  await store.remove(keys[2] ?? '')
+  await store.forget({ kind: 'model', model: 'm' })
+  assert.deepEqual(await textsOf(store, keys), [null, null, null])
+  assert.deepEqual(await admin.call('ACL', 'LOG'), [])
 })

@@ -34,6 +34,12 @@ test('C05 the questions that answers are kept for', async t => {
   const sql = await openTestDatabase(t, 'embedded')
   await t.test('a role without the right to make the extension is told what to do', t => refuses(t, sql))
   await t.test('the nearest is of the same scope and guard, of the same length, and not expired', () => finds(sql))
+  await t.test('a role that may use the tables need not be allowed to make them', async s => {
+    s.after(() => sql`reset role`)
+    await sql`grant select on semantic_entries to weir_guest`
+    await sql`set role weir_guest`
+    assert.equal((await prepareVectors(sql)).kind, 'ready')
+  })
   await sql`truncate semantic_entries`
   await t.test('they are forgotten by what they are of, swept, and pushed out by their own account', () => forgets(sql))
   await t.test('an old pgvector is not enough', () => refusesOld(sql))

@@ -44,43 +44,49 @@ const SemanticCacheSchema = Type.Object(
   },
 )
 
+const exactFields = {
+  mode: Type.Unsafe<'off' | 'deterministic' | 'all'>(
+    Type.String({
+      enum: ['off', 'deterministic', 'all'],
+      default: 'off',
+      description: 'deterministic: only with temperature 0 or a seed.',
+    }),
+  ),
+  ttl: DurationSchema({
+    description: 'How long an answer may be replayed.',
+    default: '1h',
+    'x-weir-least': '1s',
+    'x-weir-most': '24d',
+  }),
+  scope: Type.Unsafe<'account' | 'shared'>(
+    Type.String({
+      enum: ['account', 'shared'],
+      default: 'account',
+      description: 'shared: one account may be answered what another has asked.',
+    }),
+  ),
+  toolCalls: Type.Boolean({
+    default: false,
+    description: 'Whether answers that call tools may be replayed as well.',
+  }),
+  priceShare: Type.Number({
+    minimum: 0,
+    maximum: 1,
+    default: 0,
+    description: 'What a replayed answer costs, as a share of what it would cost anew; 0 is nothing.',
+  }),
+} as const
+
+const closedCache = { additionalProperties: false, description: 'Whether its answers may be replayed.' } as const
+
 /** Of one model: which of its answers may be given again. */
 export const AnswerCacheSchema = Type.Object(
-  {
-    mode: Type.Unsafe<'off' | 'deterministic' | 'all'>(
-      Type.String({
-        enum: ['off', 'deterministic', 'all'],
-        default: 'off',
-        description: 'deterministic: only with temperature 0 or a seed.',
-      }),
-    ),
-    ttl: DurationSchema({
-      description: 'How long an answer may be replayed.',
-      default: '1h',
-      'x-weir-least': '1s',
-      'x-weir-most': '24d',
-    }),
-    scope: Type.Unsafe<'account' | 'shared'>(
-      Type.String({
-        enum: ['account', 'shared'],
-        default: 'account',
-        description: 'shared: one account may be answered what another has asked.',
-      }),
-    ),
-    toolCalls: Type.Boolean({
-      default: false,
-      description: 'Whether answers that call tools may be replayed as well.',
-    }),
-    priceShare: Type.Number({
-      minimum: 0,
-      maximum: 1,
-      default: 0,
-      description: 'What a replayed answer costs, as a share of what it would cost anew; 0 is nothing.',
-    }),
-    semantic: Type.Optional(SemanticCacheSchema),
-  },
-  { additionalProperties: false, description: 'Whether its answers may be replayed.' },
+  { ...exactFields, semantic: Type.Optional(SemanticCacheSchema) },
+  closedCache,
 )
+
+/** Of the embedded engine's model, which nothing embeds questions for. */
+export const EngineCacheSchema = Type.Object(exactFields, closedCache)
 
 /** Of all models together. */
 export const CacheSchema = Type.Object(

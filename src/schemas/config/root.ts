@@ -1,7 +1,7 @@
 /** The shape of weir.yaml, whole: everything the program can be told has its place here. */
 import { type Static, Type } from '../typebox.ts'
 import { BackendSchema } from './backends.ts'
-import { CacheSchema } from './cache.ts'
+import { CacheSchema, EngineCacheSchema } from './cache.ts'
 import { IssuerSchema } from './issuers.ts'
 import { LedgerSchema } from './ledger.ts'
 import { LogSchema } from './log.ts'
@@ -170,6 +170,7 @@ const EngineSchema = Type.Object(
       default: 2048,
       description: 'Tokens of prompt and answer that each slot has room for.',
     }),
+    cache: Type.Optional(EngineCacheSchema),
   },
   { ...closed, description: 'The llama.cpp engine that runs when no backend is configured.' },
 )

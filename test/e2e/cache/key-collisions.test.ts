@@ -51,7 +51,7 @@ const anyScope = fc.record({
   accountId: text,
   model: text,
   revision: text,
-  outputBound: fc.integer({ min: 0, max: 12 }),
+  outputBound: fc.constantFrom(0, 1, 12),
 })
 
 /** What two requests must have in common to have the same key, worked out in another way. */
@@ -87,6 +87,8 @@ test('C02: of 100,000 pairs of requests only those that mean the same have the s
     seen.set(key, meaning)
     last = { key, meaning }
   }
-  fc.assert(fc.property(anyBody, anyScope, check), { numRuns: 100_001, endOnFailure: true })
+  // In half of them only the scope differs, where what moves over a boundary is met often.
+  const body = fc.oneof(anyBody, fc.constant({}))
+  fc.assert(fc.property(body, anyScope, check), { numRuns: 100_001, endOnFailure: true })
   assert.ok(pairs >= 100_000)
 })
