@@ -40,6 +40,25 @@ test('C07: what is no entry of ours is removed from Redis when it is found: too 
   assert.deepEqual(await client.exists(nameOf(huge), nameOf(list)), 0)
 })
 
+test('C07: what is in the place of the index or of a moment and is none is removed, and the cache goes on', async t => {
+  const { client, store, seen } = await build(t)
+  await client.set('weir:{answers}:index', 'x')
+  await client.set('weir:{answers}:sums', 'x')
+  await client.rpush('weir:{answers}:account:a', 'x')
+  await client.rpush('weir:{answers}:model:m', 'x')
+  const key = newKey()
+  await keep(store, { [key]: 'y' })
+  assert.deepEqual(await textsOf(store, [key]), ['y'])
+  await client.del('weir:{answers}:sums')
+  await client.hset('weir:{answers}:sums', 'bytes', 'x')
+  await keep(store, { [key]: 'z' })
+  assert.deepEqual(await textsOf(store, [key]), ['z'])
+  assert.ok(seen.bytes > 0 && seen.bytes < 2000, `${seen.bytes} bytes`)
+  await client.set('weir:{answers}:index', 'x')
+  await store.remove(key)
+  assert.deepEqual(await textsOf(store, [key]), [null])
+})
+
 test('entries whose time is over, or that somebody removed, do not count for ever', async t => {
   const { client, store, seen } = await build(t)
   const keys = Array.from({ length: 20 }, newKey)

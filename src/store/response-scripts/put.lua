@@ -3,6 +3,13 @@
 -- the index lives (ms), then the bytes of each. Answers the sum and how many had to go before their time.
 local now, untilMs, ttl, maxBytes, overhead = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 
+-- What is none of ours in their place is begun anew: entries go by themselves in their time.
+local function isOurs()
+  local sum = redis.pcall('HINCRBY', KEYS[2], 'bytes', 0)
+  return type(sum) == 'number' and redis.pcall('ZRANGE', KEYS[1], 0, 0)['err'] == nil
+end
+if not isOurs() then redis.call('DEL', KEYS[1], KEYS[2]) end
+
 local function sizeOf(key)
   local size = redis.pcall('STRLEN', key)
   return type(size) == 'number' and size or 0
