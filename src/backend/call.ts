@@ -105,7 +105,7 @@ export interface CallRecord {
   dispatch?: Dispatch
   /** What its caller was given that a backend has worked on for another request; absent where that is nothing. */
   reused?: Reused
-  /** The model that worked on it then, where its caller waited for the answer together with another one. */
+  /** The model that worked on it, where its caller waited for the answer together with another one and that is not the model asked. */
   givenBy?: Model
 }
 

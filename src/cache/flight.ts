@@ -105,9 +105,10 @@ export class Flight {
     member.advance()
   }
 
-  #noteGiver({ call }: Member): void {
-    const { model = null } = this.#payer?.call.record ?? {}
-    if (model !== null && call !== this.#payer?.call) call.record.givenBy = model
+  /** By name: after a reload the same model is another object. */
+  #noteGiver({ call: { record, model } }: Member): void {
+    const giver = this.#payer?.call.record.model ?? null
+    if (giver !== null && giver.id !== model.id && record !== this.#payer?.call.record) record.givenBy = giver
   }
 
   #buildReceiver(): Receiver {
