@@ -128,7 +128,9 @@ function board(app: FastifyInstance, { use, call, reply }: CachedCall, { moment,
   if (maxAgeMs !== null) {
     app.meters.cache.answered(call.model.id, isNew ? 'miss' : 'joined')
     reply.header('x-weir-cache', isNew ? 'miss' : 'hit')
-    if (!isNew) reply.header('age', '0')
+    // Who has waited for somebody else and asks by itself now had one.
+    if (isNew) reply.removeHeader('age')
+    else reply.header('age', '0')
   }
   reply.header('x-weir-cache-key', key)
   return boarded

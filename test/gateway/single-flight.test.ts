@@ -206,7 +206,10 @@ test('a failure is told all of them; where only the first one could wait no long
   assert.equal((await other.response()).status, 200)
   await full.backend.nextRequest(chatPath)
   next.open()
-  assert.equal(JSON.parse((await patient[0]?.response())?.text ?? '').choices[0].message.content, said)
+  const whole = await patient[0]?.response()
+  assert.equal(JSON.parse(whole?.text ?? '').choices[0].message.content, said)
+  // It is the first one now.
+  assert.deepEqual([whole?.header('x-weir-cache'), whole?.header('age')], ['miss', undefined])
   await patient[1]?.head()
   assert.equal(gather(await Array.fromAsync(patient[1]?.events() ?? [])).text, said)
   assert.equal(full.backend.exchangesTo(chatPath).length, 2)
