@@ -54,7 +54,8 @@ export async function embedCached(app: FastifyInstance, asked: CachedVectors): P
 /** The vectors of two models are no one answer: where a fallback is to make those that are missing, it makes all. */
 function mayFallBackWhole({ call, reply }: CachedVectors, error: unknown): boolean {
   const isFailure = error instanceof WeirError && error.statusCode >= 500
-  if (!isFailure || call.fallbacks.length === 0 || reply.raw.destroyed) return false
+  const isStopping = call.record.fault?.kind === 'shutdown'
+  if (!isFailure || isStopping || call.fallbacks.length === 0 || reply.raw.destroyed) return false
   call.record.fault = null
   reply.header('x-weir-cached-inputs', '0')
   return true
