@@ -93,12 +93,17 @@ async function lookFor(
   const lookedUp = question === null ? null : app.semantic.begin(question)
   if (lookedUp === null) return { hit: null, moment, lookedUp }
   const near = await app.semantic.find(lookedUp, async entryKey => {
-    const near = await app.cache.find({ key: entryKey, belonging, maxAgeMs })
+    const near = await app.cache.find({ key: entryKey, belonging, maxAgeMs: caching.ttlMs })
+    // Nobody can say whether it is kept, or it is too old for this caller alone.
+    if (near.moment === null || isOlder(near.found, maxAgeMs)) return undefined
     return near.found
   })
   const hit = near === null ? null : { answer: near.stored, key: near.entryKey, similarity: near.similarity }
   return { hit, moment, lookedUp }
 }
+
+const isOlder = (answer: StoredAnswer | null, maxAgeMs: number | null): boolean =>
+  answer !== null && maxAgeMs !== null && answer.atMs < Date.now() - maxAgeMs
 
 /** A call of its own, or one that is under way. A new one's answer is kept when it is whole. */
 function board(app: FastifyInstance, { use, call, reply }: CachedCall, { moment, lookedUp }: Missed) {

@@ -8,6 +8,7 @@ import type { StoredVector } from '../../src/cache/entry.ts'
 import { type Input, shareTokens } from '../../src/cache/vector-inputs.ts'
 import type { Json } from '../../src/domain/chat-event.ts'
 import { convertVector, type EncodingFormat } from '../../src/domain/embedding.ts'
+import { WeirError } from '../../src/errors.ts'
 import { type VectorItem, vectorItems } from './vector-items.ts'
 
 export interface CachedVectors {
@@ -40,8 +41,23 @@ export async function embedCached(app: FastifyInstance, asked: CachedVectors): P
   }
   noteFound(app, asked, { known, missing: missing.size })
   const asking = [...missing.values()]
-  const fresh = asking.length === 0 ? noVectors : await askFor(app, { asked, asking, moment })
-  return fresh === null ? null : bodyOf(asked, { known, fresh })
+  if (asking.length === 0) return bodyOf(asked, { known, fresh: noVectors })
+  const fresh = await askFor(app, { asked, asking, moment, mayFallBack: known.size === 0 }).catch(error =>
+    mayFallBackWhole(asked, error) ? 'whole' : Promise.reject(error),
+  )
+  if (fresh !== 'whole') return fresh === null ? null : bodyOf(asked, { known, fresh })
+  const all = use.keys.map((key, index): Missing => ({ key, input: inputs[index] ?? '' }))
+  const others = await askFor(app, { asked, asking: all, moment, mayFallBack: true })
+  return others === null ? null : bodyOf(asked, { known: new Map(), fresh: others })
+}
+
+/** The vectors of two models are no one answer: where a fallback is to make those that are missing, it makes all. */
+function mayFallBackWhole({ call, reply }: CachedVectors, error: unknown): boolean {
+  const isFailure = error instanceof WeirError && error.statusCode >= 500
+  if (!isFailure || call.fallbacks.length === 0 || reply.raw.destroyed) return false
+  call.record.fault = null
+  reply.header('x-weir-cached-inputs', '0')
+  return true
 }
 
 interface Fresh {
@@ -56,14 +72,15 @@ interface Asking {
   readonly asked: CachedVectors
   readonly asking: readonly Missing[]
   readonly moment: string | null
+  readonly mayFallBack: boolean
 }
 
 /** Asks a backend, alone or with others who ask for the same inputs at the same time. */
-async function askFor(app: FastifyInstance, { asked, asking, moment }: Asking): Promise<Fresh | null> {
+async function askFor(app: FastifyInstance, { asked, asking, moment, mayFallBack }: Asking): Promise<Fresh | null> {
   const { use, call, reply, format, dimensions } = asked
   await app.backends.ready(call)
   if (reply.raw.destroyed) return null
-  const leader = callFor(call, asking, asked.inputs.length)
+  const leader = callFor(mayFallBack ? call : { ...call, fallbacks: [] }, asking, asked.inputs.length)
   for (;;) {
     const { flight, isNew } = app.flights.board({
       key: use.maxAgeMs === null ? null : `${digestOf(asking)}/${format}/${moment ?? ''}`,
@@ -80,7 +97,8 @@ async function askFor(app: FastifyInstance, { asked, asking, moment }: Asking): 
       const given = vectorItems(call, outcome.body, { count: asking.length, format, dimensions })
       const items = given.toSorted((a, b) => Number(a['index']) - Number(b['index']))
       const inputTokens = tokensOf(outcome.body)
-      if (isNew && moment !== null) void keep(app, { use, asking, items, inputTokens, moment })
+      if (outcome.answeredBy !== call.model.id) app.meters.cache.unkept(call.model.id, 'fallback')
+      else if (isNew && moment !== null) void keep(app, { use, asking, items, inputTokens, moment })
       return { items: new Map(asking.map(({ key }, index) => [key, items[index] ?? { embedding: [] }])), inputTokens }
     } finally {
       reply.headers(app.backends.routingHeaders(reply.request, call))

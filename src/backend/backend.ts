@@ -28,8 +28,8 @@ export interface BackendRequest {
   readonly stream: boolean
   /** Of its trace, where it has one; nothing else of the caller's is sent on. */
   readonly traceHeaders: Readonly<Record<string, string>> | undefined
-  /** What is left of the request's own time, in milliseconds. */
-  readonly leftMs: number
+  /** What is left of the request's own time, in milliseconds; see AttemptTimeouts. */
+  readonly leftMs: () => number
 }
 
 /** What can be done to a request that is under way. */
@@ -182,18 +182,14 @@ export class Backend implements Server {
   ): AttemptHandle {
     const { firstTokenMs, idleMs, totalMs } = this.config.timeouts
     const closeAfter = stream && engine.closesAfterStream
-    const untilMs = performance.now() + leftMs
-    const requestNow = () => {
-      const deadlineMs = Math.max(1, untilMs - performance.now())
-      return {
-        path: this.#pathPrefix + path,
-        headers: { ...this.#headers, ...traceHeaders, 'x-request-timeout-ms': String(Math.ceil(deadlineMs)) },
-        body,
-        stream,
-        stopsWithClient: engine.stopsWithClient,
-        timeouts: { firstTokenMs, idleMs, totalMs, deadlineMs },
-      }
-    }
+    const requestNow = () => ({
+      path: this.#pathPrefix + path,
+      headers: { ...this.#headers, ...traceHeaders, 'x-request-timeout-ms': String(Math.ceil(leftMs())) },
+      body,
+      stream,
+      stopsWithClient: engine.stopsWithClient,
+      timeouts: { firstTokenMs, idleMs, totalMs, leftMs },
+    })
     const leave = this.standing.enter()
     const outcome = {
       onSent: () => sink.onSent(),

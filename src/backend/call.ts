@@ -105,6 +105,8 @@ export interface CallRecord {
   dispatch?: Dispatch
   /** What its caller was given that a backend has worked on for another request; absent where that is nothing. */
   reused?: Reused
+  /** The model that worked on it then, where its caller waited for the answer together with another one. */
+  givenBy?: Model
 }
 
 /** What was used when it was made, and which share of what that would cost now its caller pays, from 0 to 1. */
@@ -126,21 +128,6 @@ export const newRecord = (): CallRecord => ({
   queueMs: 0,
   fault: null,
 })
-
-/**
- * Its caller leaves, and somebody else who waits for the same answer stays: what the backend does is done for that one from now
- * on. `from` is left as if nothing had been sent for it.
- */
-export function handOver(from: CallRecord, to: CallRecord): void {
-  const { backend, model, target, arm, attempts, tries, queueMs, usage, dispatch } = from
-  Object.assign(to, { backend, model, target, arm, attempts, queueMs, usage })
-  to.tries.push(...tries)
-  to.firstContentAt ??= from.firstContentAt
-  if (dispatch !== undefined) to.dispatch = dispatch
-  Object.assign(from, { backend: null, model: null, target: null, arm: null, attempts: 0, usage: null })
-  from.tries.length = 0
-  delete from.dispatch
-}
 
 /** What went on at the backend. */
 export interface Dispatch {

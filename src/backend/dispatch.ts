@@ -151,7 +151,7 @@ export class Dispatch {
     noteTry(call, route, model)
     this.#course.began(backend)
     this.#trace = traceAttempt(call, route)
-    const leftMs = Math.max(1, call.caller.deadlineMs - performance.now())
+    const leftMs = () => Math.max(1, call.caller.deadlineMs - performance.now())
     const sink = receiveInto(reception, {
       onSent: () => noteSent(call),
       onContent: () => this.#contentBegan(),

@@ -76,6 +76,10 @@ export class Fault extends Error {
 /** To leave and not to read is the caller's doing, not a failure. */
 export const isLeaving = (kind: FaultKind): boolean => kind === 'client-gone' || kind === 'client-stall'
 
+/** Whoever else waits for the same answer may have more time, or wait longer for a place. */
+export const isOfOneCaller = ({ kind, details }: Fault): boolean =>
+  isLeaving(kind) || details.phase === 'deadline' || details.refusal === 'queue-timeout'
+
 /** Before or between attempts. */
 export const deadlinePassed = (): Fault => new Fault('timeout', 'the time of the request is up', { phase: 'deadline' })
 

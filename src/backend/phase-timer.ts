@@ -4,8 +4,8 @@ export interface AttemptTimeouts {
   readonly firstTokenMs: number
   readonly idleMs: number
   readonly totalMs: number
-  /** What is left of the request's own time. */
-  readonly deadlineMs: number
+  /** What is left of the request's own time, 1 at least. Asked again when that is up: somebody with more may have joined it. */
+  readonly leftMs: () => number
 }
 
 /** How long what is left of an answer, or the body of an error, may take. */
@@ -18,7 +18,8 @@ const lastMomentMs = 1000
 export class PhaseTimer {
   readonly #timeouts: AttemptTimeouts
   readonly #onTimeout: (fault: Fault) => void
-  readonly #total: NodeJS.Timeout
+  readonly #startedAt = performance.now()
+  #total: NodeJS.Timeout
   #phase: NodeJS.Timeout | null
   #hasContent = false
 
@@ -26,10 +27,7 @@ export class PhaseTimer {
   constructor(timeouts: AttemptTimeouts, streaming: boolean, onTimeout: (fault: Fault) => void) {
     this.#timeouts = timeouts
     this.#onTimeout = onTimeout
-    const { totalMs, deadlineMs } = timeouts
-    const last: Phase = deadlineMs < totalMs ? 'deadline' : 'total'
-    const lastMs = Math.min(deadlineMs, totalMs)
-    this.#total = setTimeout(() => this.#expire(last, lastMs), lastMs)
+    this.#total = this.#startLast(0)
     this.#phase = streaming ? this.#start('first-token', timeouts.firstTokenMs) : null
   }
 
@@ -65,6 +63,18 @@ export class PhaseTimer {
   stop(): void {
     this.#clearPhase()
     clearTimeout(this.#total)
+  }
+
+  #startLast(passedMs: number): NodeJS.Timeout {
+    const { totalMs, leftMs } = this.#timeouts
+    const deadlineMs = passedMs + leftMs()
+    if (deadlineMs >= totalMs) return setTimeout(() => this.#expire('total', totalMs), totalMs - passedMs)
+    return setTimeout(() => this.#deadlinePassed(deadlineMs), deadlineMs - passedMs)
+  }
+
+  #deadlinePassed(deadlineMs: number): void {
+    if (this.#timeouts.leftMs() > 1) this.#total = this.#startLast(performance.now() - this.#startedAt)
+    else this.#expire('deadline', deadlineMs)
   }
 
   #clearPhase(): void {

@@ -3,7 +3,8 @@ import type { Call } from './call.ts'
 /** Where a call went, by name, where that is shown; that another model has answered is told everybody. */
 export function routeHeadersOf({ record, model }: Call, isShown: boolean): Record<string, string> {
   const headers: Record<string, string> = {}
-  if (record.model !== null && record.model !== model) headers['x-weir-fallback'] = asHeader(record.model.id)
+  const answered = record.model ?? record.givenBy ?? model
+  if (answered !== model) headers['x-weir-fallback'] = asHeader(answered.id)
   if (!isShown || record.backend === null) return headers
   headers['x-weir-backend'] = asHeader(record.backend)
   headers['x-weir-attempts'] = String(record.attempts)

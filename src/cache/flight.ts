@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
-import { type Call, handOver, type Route } from '../backend/call.ts'
+import type { Call, Route } from '../backend/call.ts'
 import { type Collector, collect, collectsEvents } from '../backend/collect-answer.ts'
-import { deadlinePassed, Fault, isLeaving } from '../backend/fault.ts'
+import { deadlinePassed, Fault, isLeaving, isOfOneCaller } from '../backend/fault.ts'
 import type { Receiver, Reception } from '../backend/reception.ts'
 import type { Run } from '../backend/run.ts'
 import type { StreamReply } from '../backend/stream-answer.ts'
@@ -10,11 +10,12 @@ import { EventLog } from './event-log.ts'
 import { EventReception } from './event-reception.ts'
 import type { Member, WholeAnswer } from './member.ts'
 import { tailOf } from './replay.ts'
+import { handOver, noteLeft, shareCall } from './shared-call.ts'
 import { StreamMember } from './stream-member.ts'
 import { WholeMember } from './whole-member.ts'
 
 export interface FlightOptions {
-  /** Of whoever comes first: by its time and priority the backend is asked. */
+  /** Of whoever comes first: by its priority the backend is asked, and by the time of whoever has most. */
   readonly leader: Call
   readonly run: (call: Call, receiver: Receiver) => Run
   /** Of events that are kept for those who come late or read slowly. */
@@ -43,15 +44,22 @@ export class Flight {
   #reception: EventReception | Collector | null = null
   #state: 'open' | 'closed' | 'over' = 'open'
   #isPaused = false
+  /** The latest deadline of those who have joined. */
+  #untilMs: number
   /** Why the last one has left. */
   #last: Fault | null = null
 
   constructor(options: FlightOptions) {
     this.#options = options
+    this.#untilMs = options.leader.caller.deadlineMs
     const { promise, resolve } = Promise.withResolvers<WholeAnswer | null>()
     this.landed = promise
     this.#land = resolve
-    this.#run = options.run(this.#buildCall(), this.#buildReceiver())
+    const payer = () => this.#payer?.call.record ?? options.leader.record
+    this.#run = options.run(
+      shareCall(options.leader, payer, () => this.#untilMs),
+      this.#buildReceiver(),
+    )
   }
 
   get isOpen(): boolean {
@@ -76,29 +84,30 @@ export class Flight {
 
   #join<Joining extends Member>(member: Joining, raw: ServerResponse): Joining {
     this.#members.add(member)
-    if (this.#payer === null) this.#payer = member
-    else {
-      const leftMs = Math.max(0, member.call.caller.deadlineMs - performance.now())
-      this.#timers.set(
-        member,
-        setTimeout(() => this.#leave(member, deadlinePassed()), leftMs),
-      )
-    }
+    this.#payer ??= member
+    const { deadlineMs } = member.call.caller
+    this.#untilMs = Math.max(this.#untilMs, deadlineMs)
+    const timer = setTimeout(() => this.#timeIsUp(member), Math.max(0, deadlineMs - performance.now()))
+    this.#timers.set(member, timer)
     this.#adjust()
-    if (this.#reception?.hasContent === true) member.advance()
+    if (this.#reception?.hasContent === true) this.#advance(member)
     if (raw.destroyed) this.#leave(member, new Fault('client-gone', 'the caller left'))
     return member
   }
 
-  /** The payer's record is the call's. */
-  #buildCall(): Call {
-    const payer = () => this.#payer?.call.record ?? this.#options.leader.record
-    return {
-      ...this.#options.leader,
-      get record() {
-        return payer()
-      },
-    }
+  /** Where nobody else waits, the call's own clock says so. */
+  #timeIsUp(member: Member): void {
+    if (this.#members.size > 1 || member.call.caller.deadlineMs < this.#untilMs) this.#leave(member, deadlinePassed())
+  }
+
+  #advance(member: Member): void {
+    this.#noteGiver(member)
+    member.advance()
+  }
+
+  #noteGiver({ call }: Member): void {
+    const { model = null } = this.#payer?.call.record ?? {}
+    if (model !== null && call !== this.#payer?.call) call.record.givenBy = model
   }
 
   #buildReceiver(): Receiver {
@@ -128,7 +137,7 @@ export class Flight {
   #take(tail: string): void {
     this.#log.add(tail)
     if (this.#reception?.hasContent !== true) return
-    for (const member of this.#members) member.advance()
+    for (const member of this.#members) this.#advance(member)
     if (this.#log.length > this.#options.maxLength) this.#bound()
   }
 
@@ -215,6 +224,7 @@ export class Flight {
     this.#land(whole)
     for (const member of this.#members) {
       const isPayer = member === this.#payer
+      this.#noteGiver(member)
       if (!isPayer) member.call.record.reused = { usage: usage ?? nothingUsed, priceShare }
       member.finish(whole, isPayer)
     }
@@ -224,15 +234,16 @@ export class Flight {
     this.#land(null)
     const isOwn = isOfOneCaller(fault)
     for (const member of this.#members) {
-      if (member === this.#payer && this.#last !== null) member.call.record.fault = this.#last
-      if (isOwn && member !== this.#payer && !member.isShown) member.tryAgain(fault)
-      else member.fail(this.#last ?? fault)
+      const { record } = member.call
+      if (member === this.#payer && this.#last !== null) noteLeft(record, this.#last)
+      // Who pays for another one that has left is told nothing of that one's time either.
+      const isOthers = isOwn && this.#last === null && record !== this.#options.leader.record
+      if (isOthers && !member.isShown) {
+        record.fault = null
+        member.tryAgain(fault)
+      } else member.fail(this.#last ?? fault)
     }
   }
 }
 
 const nothingUsed = { inputTokens: 0, cachedInputTokens: 0, outputTokens: 0, reasoningTokens: null }
-
-/** Its payer had less time, or might wait less long, than others may. */
-const isOfOneCaller = ({ kind, details }: Fault): boolean =>
-  isLeaving(kind) || details.phase === 'deadline' || details.refusal === 'queue-timeout'

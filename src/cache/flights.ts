@@ -29,19 +29,23 @@ export class Flights {
 
   /** One that can be joined; a new one has to be started once somebody has. */
   board({ key, leader, priceShare, run }: Boarding): { readonly flight: Flight; readonly isNew: boolean } {
-    const known = key === null ? undefined : this.#flights.get(key)
+    const name = key === null ? null : nameOf(key, leader)
+    const known = name === null ? undefined : this.#flights.get(name)
     if (known?.isOpen) return { flight: known, isNew: false }
-    const isKnown = key !== null && known === undefined
+    const isKnown = name !== null && known === undefined
     const flight = new Flight({
       ...this.#options,
       leader,
       priceShare,
       run,
       onClosed: () => {
-        if (isKnown) this.#flights.delete(key)
+        if (isKnown) this.#flights.delete(name)
       },
     })
-    if (isKnown) this.#flights.set(key, flight)
+    if (isKnown) this.#flights.set(name, flight)
     return { flight, isNew: true }
   }
 }
+
+/** Who may use another fallback may be given another answer. */
+const nameOf = (key: string, { fallbacks }: Call): string => JSON.stringify([key, ...fallbacks.map(({ id }) => id)])

@@ -68,11 +68,11 @@ export class SemanticCache {
 
   /**
    * The answer to the nearest question that is near enough, within the budget; null where there is none. `read` gets the answer
-   * of an entry, null where it is not kept any more.
+   * of an entry, null where it is not kept any more, undefined where this one must do without it.
    */
   async find<Stored>(
     { question, vector }: LookedUp,
-    read: (entryKey: string) => Promise<Stored | null>,
+    read: (entryKey: string) => Promise<Stored | null | undefined>,
   ): Promise<Near<Stored> | null> {
     const { model, semantic } = question
     const startMs = performance.now()
@@ -88,7 +88,7 @@ export class SemanticCache {
 
   async #look<Stored>(
     { question, vector }: LookedUp,
-    read: (entryKey: string) => Promise<Stored | null>,
+    read: (entryKey: string) => Promise<Stored | null | undefined>,
     leftMs: () => number,
   ): Promise<Near<Stored> | Exclude<SemanticResult, 'hit'>> {
     const { store, meters } = this.#options
@@ -103,6 +103,7 @@ export class SemanticCache {
     meters.nearest(model, similarity)
     if (similarity < semantic.threshold) return 'far'
     const stored = await read(entryKey)
+    if (stored === undefined) return 'none'
     if (stored !== null) return { entryKey, similarity, stored }
     void store.forget({ by: 'key', value: entryKey })
     return 'gone'

@@ -7,7 +7,7 @@ import type { Json } from '../domain/chat-event.ts'
 import type { Member, WholeAnswer } from './member.ts'
 
 /** `again`: nothing was given, and it is to try by itself; null where the caller left. */
-export type WholeOutcome = { readonly body: Json; readonly wasPayer: boolean } | 'again' | null
+export type WholeOutcome = (Pick<WholeAnswer, 'answeredBy'> & { readonly body: Json }) | 'again' | null
 
 /** Waits for the whole answer. */
 export class WholeMember implements Member {
@@ -34,12 +34,12 @@ export class WholeMember implements Member {
 
   restart(): void {}
 
-  finish({ answer, usage }: WholeAnswer, wasPayer: boolean): void {
+  finish({ answer, usage, answeredBy }: WholeAnswer, isPayer: boolean): void {
     const { call } = this
-    if (!wasPayer) call.record.firstContentAt ??= performance.now()
+    if (!isPayer) call.record.firstContentAt ??= performance.now()
     // Each has an id of its own; the payer's is the backend's.
-    const own = wasPayer ? answer : { ...answer, ...envelope(call) }
-    this.#resolve({ body: answerFor(call, own, usage), wasPayer })
+    const own = isPayer ? answer : { ...answer, ...envelope(call) }
+    this.#resolve({ body: answerFor(call, own, usage), answeredBy })
   }
 
   fail(fault: Fault): void {

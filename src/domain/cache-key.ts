@@ -51,7 +51,7 @@ const defaults: Readonly<Record<string, (value: unknown) => boolean>> = {
   logit_bias: value => isEmpty(value),
   stop: value => isEmpty(value),
   tools: value => isEmpty(value),
-  response_format: value => isObject(value) && value['type'] === 'text',
+  response_format: value => isObject(value) && value['type'] === 'text' && Object.keys(value).length === 1,
 }
 
 /**
@@ -67,6 +67,9 @@ const ordered: ReadonlySet<string> = new Set([
 
 /** Beyond it two numbers of a body may be one value here, and still two for the engine, which is sent the text. */
 const maxExact = Number.MAX_SAFE_INTEGER
+
+/** Names that JSON.parse moves to the front, in the order of their numbers. */
+const isIndex = (name: string): boolean => /^\d+$/.test(name)
 
 /**
  * The same for two requests only where their answers may be the same: HMAC-SHA256, in hex, over a text from which scope and
@@ -104,7 +107,7 @@ function textOf(name: string, bytes: Uint8Array, places: readonly TopLevelField[
 
 interface Written {
   readonly text: string
-  /** False where a number may have lost some of its digits. */
+  /** False where the engine may see more in the text than is in the value: digits, a point, an order. */
   readonly isExact: boolean
 }
 
@@ -116,7 +119,7 @@ function writeValue(value: unknown, keepsOrder: boolean): Written {
   return { text: pieces.join(''), isExact }
 }
 
-/** Appends the value to the pieces; returns whether every number of it is exact. */
+/** Appends the value to the pieces; returns whether it is exact. */
 function write(value: unknown, keepsOrder: boolean, pieces: string[]): boolean {
   if (typeof value === 'string') {
     pieces.push('s', String(value.length), ':', value)
@@ -124,19 +127,21 @@ function write(value: unknown, keepsOrder: boolean, pieces: string[]): boolean {
   }
   if (typeof value === 'number') {
     pieces.push('n', Object.is(value, -0) ? '0' : String(value), ';')
-    return Math.abs(value) <= maxExact
+    // Where it becomes a part of the prompt, 1 and 1.0 are two texts.
+    return !keepsOrder && Math.abs(value) <= maxExact
   }
   if (typeof value !== 'object' || value === null) {
     pieces.push(value === true ? 't' : value === false ? 'f' : 'z')
     return true
   }
-  let isExact = true
   if (Array.isArray(value)) {
+    let isExact = true
     pieces.push('a', String(value.length), ':')
     for (const item of value) isExact = write(item, keepsOrder, pieces) && isExact
     return isExact
   }
   const names = Object.keys(value)
+  let isExact = !(keepsOrder && names.some(isIndex))
   if (!keepsOrder) names.sort(byUnits)
   pieces.push('o', String(names.length), ':')
   for (const name of names) {

@@ -113,6 +113,9 @@ function readField(field: CacheField | null | undefined): Wish {
   return { isForbidden: noStore === true, maxAgeMs }
 }
 
+/** By which engines mean none, and draw one: -1, for llama-server also as 32 bits without a sign. */
+const drawnSeeds: ReadonlySet<unknown> = new Set([-1, 0xffffffff])
+
 /** Whether two answers to the request are likely to be the same, as far as anybody can ask for that. */
 export const asksForOneAnswer = ({ temperature, seed }: { temperature?: unknown; seed?: unknown }): boolean =>
-  temperature === 0 || typeof seed === 'number'
+  temperature === 0 || (typeof seed === 'number' && !drawnSeeds.has(seed))

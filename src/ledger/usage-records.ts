@@ -57,7 +57,7 @@ export function buildEvent(ended: EndedRequest): UsageEvent {
   return {
     ...origin,
     attempts: record.tries,
-    answeredModel: answered?.model?.id ?? (record.reused === undefined ? null : model.id),
+    answeredModel: answered?.model?.id ?? (record.reused === undefined ? null : (record.givenBy ?? model).id),
     backend: answered?.backend ?? null,
     target: answered === null ? null : (last?.model ?? null),
     // Who has an arm without taking part would make the arms' sums those of other callers than are compared.

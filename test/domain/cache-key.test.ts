@@ -64,6 +64,24 @@ test('the order of keys counts where engines write it into the prompt or the gra
   assert.notEqual(keyOf({ ...body, tools: [{ ...tool, function: turned }] }), keyOf(body))
 })
 
+test('C02: an order that JSON.parse loses, and how a number is written, count where they become a part of the prompt', () => {
+  const toolWith = (parameters: string) =>
+    `{"tools":[{"type":"function","function":{"name":"f","parameters":${parameters}}}]}`
+  const texts = [
+    '{"properties":{"2":{},"1":{}}}',
+    '{"properties":{"1":{},"2":{}}}',
+    '{"minimum":1}',
+    '{"minimum":1.0}',
+    '{"minimum":1e0}',
+    '{"minimum":0.1}',
+    '{"minimum":0.10000000000000001}',
+  ]
+  assert.equal(new Set(texts.map(text => keyOf(toolWith(text)))).size, texts.length)
+  assert.equal(keyOf('{"logit_bias":{"5":1.0,"3":2}}'), keyOf('{"logit_bias":{"3":2,"5":1}}'))
+  // Some engines look into a format of text as well.
+  assert.notEqual(keyOf({ ...body, response_format: { type: 'text', schema: { type: 'object' } } }), keyOf(body))
+})
+
 test('numbers that JavaScript cannot tell apart, and engines can, are told apart', () => {
   assert.notEqual(keyOf('{"seed":9007199254740993}'), keyOf('{"seed":9007199254740992}'))
   const schema = (most: string) =>

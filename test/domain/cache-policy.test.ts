@@ -33,6 +33,14 @@ test('only what is deterministic is looked up, unless the model says otherwise; 
   ])
 })
 
+test('a seed by which an engine draws one of its own asks for no certain answer', () => {
+  for (const seed of [-1, 4294967295]) {
+    assert.equal(asksForOneAnswer({ seed }), false)
+    assert.equal(asksForOneAnswer({ seed, temperature: 0 }), true)
+  }
+  for (const seed of [0, -2, 4294967294]) assert.equal(asksForOneAnswer({ seed, temperature: 1 }), true)
+})
+
 test('a request may want less, by header or body, and the stricter word counts', () => {
   const headers: readonly [string, object][] = [
     ['no-store', bypass('no_store')],

@@ -21,7 +21,7 @@ function build({ maxBytes = 1_000_000, maxEntryBytes = 10_000 }: StoreBounds = {
 testResponses('in the process', async (_t, bounds) => build(bounds))
 
 test('what was used last stays longest', async () => {
-  const { store } = build({ maxBytes: 5 * 1400 })
+  const { store } = build({ maxBytes: 5 * 1600 })
   const keys = Array.from({ length: 5 }, newKey)
   for (const key of keys) await keep(store, { [key]: 'x'.repeat(1000) })
   await textsOf(store, [keys[0] ?? ''])
@@ -30,6 +30,15 @@ test('what was used last stays longest', async () => {
     (await textsOf(store, keys)).map(text => text !== null),
     [true, false, true, true, true],
   )
+})
+
+test('what is kept holds no memory beside its own bytes', async () => {
+  const { store } = build()
+  const key = newKey()
+  // Cut out of Node's pool, as all small buffers are.
+  await keep(store, { [key]: 'x' })
+  const [bytes] = store.find([key], { owner: 'a', model: 'm' }).entries
+  assert.equal(bytes?.buffer.byteLength, 1)
 })
 
 test('however many are forgotten, the memory of it is bounded, and nothing forgotten comes back', async () => {

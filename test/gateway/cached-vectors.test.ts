@@ -110,6 +110,49 @@ test('other dimensions, another account and tokens are other inputs; a batch say
   assert.deepEqual(Object(backend.exchangesTo(path).at(-1)?.request.json).input, ['b'])
 })
 
+test('what a fallback makes is not kept as the vectors of the model, nor put beside them in one answer', async t => {
+  let isDown = false
+  const world = await startCached(t, {
+    behaviour: llamaServer({
+      embeddings: exchange => {
+        const { model, input } = Object(exchange.request.json) as { model: string; input: string[] }
+        if (model === 'tinychat' && isDown) return exchange.json(503, { error: { message: 'down' } })
+        const vector = model === 'tinychat' ? [1, 0] : [0, 1]
+        const data = input.map((_, index) => ({ object: 'embedding', index, embedding: vector }))
+        return exchange.json(200, { object: 'list', data, usage: { prompt_tokens: 3, total_tokens: 3 } })
+      },
+    }),
+    model: { fallback: 'other' },
+    models: { other: { endpoints: ['embeddings'], targets: [{ backend: 'main', model: 'another' }] } },
+    more: { routing: { maxAttempts: 2 } },
+  })
+  const { key } = await world.caller()
+  const ask = async (...input: string[]) => {
+    const { cache, headers, body } = await post(world.gateway, key, { model: 'tinychat', input }, { path })
+    return [cache, headers.get('x-weir-cached-inputs'), headers.get('x-weir-fallback'), vectorsOf(body)]
+  }
+  const [own, others] = [
+    [1, 0],
+    [0, 1],
+  ]
+  assert.deepEqual(await ask('a'), ['miss', '0', null, [own]])
+  isDown = true
+  assert.deepEqual(await ask('a', 'b'), ['miss', '0', 'other', [others, others]])
+  assert.deepEqual(await ask('c'), ['miss', '0', 'other', [others]])
+  isDown = false
+  assert.deepEqual(await ask('a', 'b', 'c'), ['miss', '1', null, [own, own, own]])
+  const ledger = await ledgerOf(world, 4)
+  assert.deepEqual(
+    ledger.map(({ status, answeredModel, inputTokens }) => [status, answeredModel, inputTokens]),
+    [
+      ['ok', 'tinychat', 3],
+      ['ok', 'other', 3],
+      ['ok', 'other', 3],
+      ['ok', 'tinychat', 3],
+    ],
+  )
+})
+
 test('who asks for the same inputs at the same time waits for one call', async t => {
   const gate = Promise.withResolvers<void>()
   const world = await startCached(t, {

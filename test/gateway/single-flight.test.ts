@@ -54,6 +54,7 @@ test('C04: who asks the same at the same time, whole or as a stream, waits for o
   const bodies = Array.from({ length: 10 }, (_, n) => (n % 2 === 0 ? question : streamed))
   const clients: RawClient[] = []
   for (const body of bodies) clients.push(await ask(t, world, key, body))
+  await world.backend.nextRequest(chatPath)
   await untilRunning(world, 10)
   open()
   const ids = new Set<unknown>()
@@ -169,7 +170,7 @@ test('who comes in the middle of an answer has it from the beginning, and a slow
   assert.equal(world.backend.exchangesTo(chatPath).length, 1)
 })
 
-test('a failure is told all of them; where only the time of the first one is up, the others ask again', async t => {
+test('a failure is told all of them; where only the first one could wait no longer for a place, the others ask again', async t => {
   const { behaviour, open } = held({ breaksAfter: 0, breaksBy: 'reset' })
   const world = await startCached(t, { behaviour })
   const { key } = await world.caller()
@@ -187,18 +188,28 @@ test('a failure is told all of them; where only the time of the first one is up,
   }
   assert.equal(world.backend.exchangesTo(chatPath).length, 1)
 
-  let count = 0
-  world.backend.use(llamaServer({ chat: exchange => (count++ === 0 ? exchange.stall() : chat()(exchange)) }))
-  const hasty = await connectRaw(t, world.gateway.url)
-  const headers = { Authorization: `Bearer ${key}` }
-  hasty.request('POST', chatPath, { headers: { ...headers, 'x-request-timeout-ms': '300' }, body: question })
-  await world.backend.nextRequest(chatPath)
-  const patient = [await ask(t, world, key, question), await ask(t, world, key, streamed)]
+  const next = held()
+  const full = await startCached(t, { behaviour: next.behaviour, of: { slots: 1 } })
+  const caller = await full.caller()
+  const other = await ask(t, full, caller.key, { ...question, seed: 1 })
+  await full.backend.nextRequest(chatPath)
+  const hasty = await connectRaw(t, full.gateway.url)
+  const headers = { Authorization: `Bearer ${caller.key}`, 'x-request-timeout-ms': '300' }
+  hasty.request('POST', chatPath, { headers, body: question })
+  await eventually('it to wait', async () => {
+    const exposed = await (await fetch(`${full.gateway.url}/metrics`)).text()
+    return exposed.includes('weir_cache_requests_total{model="tinychat",result="miss"} 2\n')
+  })
+  const patient = [await ask(t, full, caller.key, question), await ask(t, full, caller.key, streamed)]
   assert.equal((await hasty.response()).status, 504)
+  next.open()
+  assert.equal((await other.response()).status, 200)
+  await full.backend.nextRequest(chatPath)
+  next.open()
   assert.equal(JSON.parse((await patient[0]?.response())?.text ?? '').choices[0].message.content, said)
   await patient[1]?.head()
   assert.equal(gather(await Array.fromAsync(patient[1]?.events() ?? [])).text, said)
-  assert.equal(count, 2)
+  assert.equal(full.backend.exchangesTo(chatPath).length, 2)
 })
 
 test('a follower whose own time is up is told so, and the others go on', async t => {

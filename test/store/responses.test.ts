@@ -54,6 +54,23 @@ test('entries whose time is over, or that somebody removed, do not count for eve
   assert.equal(seen.bytes, 0)
 })
 
+test('an entry that is kept again after its time, or after somebody removed it, counts once', async t => {
+  const { client, store, seen } = await build(t)
+  const [over, gone] = [newKey(), newKey()]
+  const keepBoth = async () => {
+    await keep(store, { [over]: 'x'.repeat(1000) }, { ttlMs: 30 })
+    await keep(store, { [gone]: 'x'.repeat(1000) })
+  }
+  await keepBoth()
+  const once = seen.bytes
+  for (let n = 0; n < 3; n++) {
+    await eventually('it to be over', async () => (await client.exists(nameOf(over))) === 0)
+    await client.del(nameOf(gone))
+    await keepBoth()
+    assert.equal(seen.bytes, once)
+  }
+})
+
 test('keys have an end, so that a cache that nobody uses any more goes', async t => {
   const { client, store } = await build(t)
   await keep(store, { [newKey()]: 'x' })

@@ -17,8 +17,10 @@ for i = 3, #KEYS do
   local bytes = ARGV[i + 4]
   take(sizeOf(KEYS[i]) .. ' ' .. KEYS[i])
   redis.call('SET', KEYS[i], bytes, 'PX', ttl)
-  redis.call('ZADD', KEYS[1], untilMs, #bytes .. ' ' .. KEYS[i])
-  redis.call('HINCRBY', KEYS[2], 'bytes', #bytes + overhead)
+  -- One that went by itself still has its place, and counts already.
+  if redis.call('ZADD', KEYS[1], untilMs, #bytes .. ' ' .. KEYS[i]) == 1 then
+    redis.call('HINCRBY', KEYS[2], 'bytes', #bytes + overhead)
+  end
 end
 
 -- As long as no entry outlives it.

@@ -122,6 +122,20 @@ test('C05: a question is answered as one that means the same, within one account
   const rows = await gateway.app.sql`select row_to_json(e)::text from semantic_entries e`
   assert.doesNotMatch(JSON.stringify([rows, gateway.logLines]), /boil|egg/)
 
+  // Who wants only newer ones takes the answer from nobody else.
+  await eventually('it to be two seconds old', async () => {
+    const { headers } = await post(gateway, ann.key, say(egg))
+    return Number(headers.get('age')) >= 2
+  })
+  const other = 'Could you tell me how to boil an egg?'
+  assert.equal((await post(gateway, ann.key, say(other), { headers: { 'cache-control': 'max-age=1' } })).cache, 'miss')
+  const kept = async () => {
+    const found = await gateway.app.sql<{ key: string }[]>`select entry_key as key from semantic_entries`
+    return found.map(({ key }) => key)
+  }
+  await eventually('the newer answer', async () => (await kept()).length === rows.length + 1)
+  assert.ok((await kept()).includes(first.headers.get('x-weir-cache-key') ?? ''))
+
   await adminOf(gateway).get('DELETE', `/cache?account=${encodeURIComponent(ann.account)}`)
   assert.equal((await post(gateway, ann.key, say(alike))).cache, 'miss')
   assert.equal((await post(gateway, bob.key, say(egg))).cache, 'semantic')
