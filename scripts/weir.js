@@ -13,6 +13,14 @@ const bundledNode = join(root, 'node_modules', '.bin', process.platform === 'win
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
 const isRecent = major > 24 || (major === 24 && minor >= 17)
 
+// The kernel takes a signal away from the first process of a container where nobody waits for it: a stop would be lost as long
+// as the server loads, and a command could not be stopped at all. Whoever waits for it later, as the server, does by itself.
+if (process.pid === 1) {
+  for (const signal of ['SIGINT', 'SIGTERM']) {
+    process.on(signal, () => process.listenerCount(signal) === 1 && process.exit(128 + constants.signals[signal]))
+  }
+}
+
 // On a bare clone the command works too. What is installed and matches is left alone, and stdout is the command's.
 if (!existsSync(join(root, 'node_modules')) || !(isRecent || existsSync(bundledNode))) {
   const install = spawnSync(process.execPath, [join(root, 'scripts', 'install.js')], { stdio: ['ignore', 2, 2] })

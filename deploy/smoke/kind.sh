@@ -85,6 +85,12 @@ in_namespace rollout restart statefulset/weir
 in_namespace rollout status statefulset/weir --timeout=300s
 wait "$reader" || fail "the stream was cut"
 grep -q '^data: \[DONE\]\|server_shutdown' /tmp/weir-smoke-stream || fail "the stream has no end"
-[ "$(status_of --header "authorization: Bearer $key" "$url/v1/models")" = 200 ] || fail "not there after the restart"
+# The ingress takes a moment to know the new one's address.
+for _ in $(seq 30); do
+  status=$(status_of --header "authorization: Bearer $key" "$url/v1/models")
+  [ "$status" = 200 ] && break
+  sleep 1
+done
+[ "$status" = 200 ] || fail "not there after the restart: $status"
 
 say "passed"
