@@ -98,8 +98,10 @@ async function askFor(app: FastifyInstance, { asked, asking, moment, mayFallBack
       const given = vectorItems(call, outcome.body, { count: asking.length, format, dimensions })
       const items = given.toSorted((a, b) => Number(a['index']) - Number(b['index']))
       const inputTokens = tokensOf(outcome.body)
-      if (outcome.answeredBy !== call.model.id) app.meters.cache.unkept(call.model.id, 'fallback')
-      else if (isNew && moment !== null) void keep(app, { use, asking, items, inputTokens, moment })
+      // Whoever pays keeps it, also where that is not the first one any more.
+      const isOwn = outcome.answeredBy === call.model.id
+      if (outcome.wasPayer && !isOwn) app.meters.cache.unkept(call.model.id, 'fallback')
+      if (outcome.wasPayer && isOwn && moment !== null) void keep(app, { use, asking, items, inputTokens, moment })
       return { items: new Map(asking.map(({ key }, index) => [key, items[index] ?? { embedding: [] }])), inputTokens }
     } finally {
       reply.headers(app.backends.routingHeaders(reply.request, call))

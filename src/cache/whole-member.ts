@@ -7,7 +7,12 @@ import type { Json } from '../domain/chat-event.ts'
 import type { Member, WholeAnswer } from './member.ts'
 
 /** `again`: nothing was given, and it is to try by itself; null where the caller left. */
-export type WholeOutcome = (Pick<WholeAnswer, 'answeredBy'> & { readonly body: Json }) | 'again' | null
+export type WholeOutcome = WholeGiven | 'again' | null
+
+interface WholeGiven extends Pick<WholeAnswer, 'answeredBy'> {
+  readonly body: Json
+  readonly wasPayer: boolean
+}
 
 /** Waits for the whole answer. */
 export class WholeMember implements Member {
@@ -39,7 +44,7 @@ export class WholeMember implements Member {
     if (!isPayer) call.record.firstContentAt ??= performance.now()
     // Each has an id of its own; the payer's is the backend's.
     const own = isPayer ? answer : { ...answer, ...envelope(call) }
-    this.#resolve({ body: answerFor(call, own, usage), answeredBy })
+    this.#resolve({ body: answerFor(call, own, usage), answeredBy, wasPayer: isPayer })
   }
 
   fail(fault: Fault): void {

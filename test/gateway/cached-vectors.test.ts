@@ -2,7 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ledgerOf, post, price, startCached } from '../support/cached.ts'
 import { llamaServer } from '../support/engines.ts'
+import { eventually } from '../support/eventually.ts'
 import { storeKinds } from '../support/limited.ts'
+import { connectRaw } from '../support/raw-client.ts'
 
 const path = '/v1/embeddings'
 
@@ -108,6 +110,33 @@ test('other dimensions, another account and tokens are other inputs; a batch say
     ['miss', '0'],
   ])
   assert.deepEqual(Object(backend.exchangesTo(path).at(-1)?.request.json).input, ['b'])
+})
+
+test('where the first one leaves, what others have waited for is kept as well', async t => {
+  const gate = Promise.withResolvers<void>()
+  const world = await startCached(t, {
+    behaviour: async exchange => {
+      if (exchange.request.path === path) await gate.promise
+      await embedding(exchange)
+    },
+  })
+  const { gateway, backend } = world
+  const { key } = await world.caller()
+  const body = { model: 'tinychat', input: ['a', 'b'] }
+  const first = await connectRaw(t, gateway.url)
+  first.request('POST', path, { headers: { Authorization: `Bearer ${key}` }, body })
+  await backend.nextRequest(path)
+  const second = post(gateway, key, body, { path })
+  await eventually('both to wait', async () => {
+    const exposed = await (await gateway.fetch(`${gateway.url}/metrics`)).text()
+    return exposed.includes('weir_cache_requests_total{model="tinychat",result="miss"} 2\n')
+  })
+  first.destroy()
+  await ledgerOf(world, 1)
+  gate.resolve()
+  assert.deepEqual(vectorsOf((await second).body), [vectorOf('a'), vectorOf('b')])
+  assert.equal((await post(gateway, key, body, { path })).cache, 'hit')
+  assert.equal(backend.exchangesTo(path).length, 1)
 })
 
 test('what a fallback makes is not kept as the vectors of the model, nor put beside them in one answer', async t => {
