@@ -60,7 +60,7 @@ function buildStore(app: FastifyInstance, maxQuestions: number): QuestionStore {
     maxQuestions,
     onUsable: (isUsable, words) => {
       meters.setUsable(isUsable)
-      if (isUsable) log.info(`semantic cache: ready, with ${words}`)
+      if (isUsable) log.info({ version: words }, 'semantic cache: ready')
       else log.error({ reason: words }, 'semantic cache: off, as the database cannot do it')
     },
     onSwept: ({ entries, evicted }) => {

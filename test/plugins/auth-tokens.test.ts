@@ -68,6 +68,7 @@ test('a JWT is the account that its claim names, with what issuer and tier allow
     identity: { issuer, subject: 'user-1' },
     tier: 'premium',
     models: ['*'],
+    semanticCache: false,
     scopes: ['chat', 'models'],
     expiresAtMs: exp * 1000,
   })
