@@ -6,6 +6,10 @@ import { WeirError } from '../src/errors.ts'
 import { buildValidators } from '../src/schemas/validators.ts'
 
 declare module 'fastify' {
+  interface FastifyInstance {
+    /** Answers 503 to requests whose bodies have not come whole. */
+    stopReading(): void
+  }
   interface FastifyRequest {
     /** The body's bytes and the places of its fields; undefined for a request without a body. */
     scannedBody: ScannedBody | undefined
@@ -28,7 +32,11 @@ const largeBodyBytes = 128 * 1024
  * may be, and the validators of the routes' schemas. `request.scannedBody` keeps the bytes beside the parsed value.
  */
 async function body(app: FastifyInstance, { maxBodyBytes }: BodyOptions): Promise<void> {
+  const unread = new Set<(error: WeirError) => void>()
   app.decorateRequest('scannedBody', undefined)
+  app.decorate('stopReading', () => {
+    for (const finish of unread) finish(new WeirError('overloaded', stopping))
+  })
   app.removeAllContentTypeParsers()
   app.addHook('preParsing', (request, _reply, _payload, done) => {
     const fault = findMediaFault(request)
@@ -37,12 +45,14 @@ async function body(app: FastifyInstance, { maxBodyBytes }: BodyOptions): Promis
     else done()
   })
   app.addContentTypeParser('application/json', (request, payload, done) => {
-    readBytes(request, payload, maxBodyBytes, (error, bytes) => {
+    const stop = readBytes(request, payload, maxBodyBytes, (error, bytes) => {
+      unread.delete(stop)
       if (bytes === undefined) done(error)
       // Some clients name the media type of every request, also where there is no body and none is asked for.
       else if (bytes.length === 0 && takesNoBody(request)) done(null)
       else parse(request, bytes, done)
     })
+    unread.add(stop)
   })
   const validators = buildValidators(() => app.getSchemas())
   app.setValidatorCompiler<FastifySchema>(({ schema, httpPart }) => validators.compile(schema, httpPart))
@@ -51,14 +61,16 @@ async function body(app: FastifyInstance, { maxBodyBytes }: BodyOptions): Promis
 /** What is set aside for a body before its bytes come: a caller must have sent this much before we trust its length. */
 const firstBytes = 256 * 1024
 
+const stopping = 'This server is stopping, and the request body is not complete. Try again: another one will answer.'
+
 /** A client whose body is too large and who sends nothing for this long waits for the answer. */
 const silenceMs = 20
 
 /**
  * Collects a body into one buffer. Fastify's own way keeps the pieces and then copies them together, which takes twice
- * the memory of a large body.
+ * the memory of a large body. Returns what ends it early; `done` is called once, and never before this has returned.
  */
-function readBytes(request: FastifyRequest, payload: Readable, maxBytes: number, done: BytesDone): void {
+function readBytes(request: FastifyRequest, payload: Readable, maxBytes: number, done: BytesDone) {
   const declared = request.headers['content-length']
   const most = declared === undefined ? maxBytes : Number(declared)
   let bytes = Buffer.allocUnsafe(Math.min(most, firstBytes))
@@ -93,6 +105,7 @@ function readBytes(request: FastifyRequest, payload: Readable, maxBytes: number,
     else done(error)
   }
   payload.on('data', onData).on('end', onEnd).on('error', onError)
+  return finish
 }
 
 function tooLarge(maxBytes: number): WeirError {

@@ -126,15 +126,19 @@ async function drainAndClose({ readiness, graceMs, app: getApp }: StopOptions, m
   const app = getApp()
   if (app === null) return
   const { servingMs, endingMs, cuttingMs } = stagesOf(graceMs, minDrainMs)
-  const { drain, backends } = app
+  const { drain } = app
+  const endAll = () => {
+    app.stopReading()
+    app.backends.stopAll()
+  }
   drain.begin()
   // Again and again: a request that had been read from a connection may only now have become a stream.
-  const endAfter = (ms: number) => setTimeout(() => setInterval(() => backends.stopAll(), repeatMs), ms)
+  const endAfter = (ms: number) => setTimeout(() => setInterval(endAll, repeatMs), ms)
   const cutAfter = (ms: number) => setTimeout(() => setInterval(() => drain.cut(), repeatMs), ms)
   endAfter(endingMs)
   cutAfter(cuttingMs)
   void drain.hurried.then(() => {
-    backends.stopAll()
+    endAll()
     endAfter(0)
     cutAfter(hurriedCutMs)
   })

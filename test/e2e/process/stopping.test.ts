@@ -88,6 +88,10 @@ test('G01 near the end of the grace what still runs is told so and never cut sil
       () => 'answered',
       error => [error.status, error.code],
     )
+  const slow = await connectRaw(t, gateway.url)
+  const { host } = new URL(gateway.url)
+  const head = `host: ${host}\r\nauthorization: Bearer ${adminKey}\r\ncontent-type: application/json\r\ncontent-length: 100`
+  slow.send(`POST /v1/chat/completions HTTP/1.1\r\n${head}\r\n\r\n{"model":`)
   const stopped = stop(gateway, 'SIGTERM')
   for (const text of await Promise.all(streams.map(stream => stream.text()))) {
     const last = text.trimEnd().split('\n\n').at(-1) ?? ''
@@ -96,6 +100,8 @@ test('G01 near the end of the grace what still runs is told so and never cut sil
     assert.equal(text.includes('[DONE]'), false)
   }
   assert.deepEqual(await whole, [503, 'server_is_overloaded'])
+  const { status, text } = await slow.response()
+  assert.deepEqual([status, JSON.parse(text).error.code], [503, 'server_is_overloaded'], 'half a body')
   const { code, tookMs } = await stopped
   assert.equal(code, 0)
   assert.ok(tookMs > 1900 && tookMs < 3000, `the exit took ${tookMs} ms`)
