@@ -42,6 +42,8 @@ test('a chat is a tree of spans within the trace of its caller, and its backend 
   const [sent] = world.inferences()
   assert.equal(sent?.request.header('traceparent'), `00-${parent.traceId}-${attempt.spanId}-01`)
   assert.equal(sent?.request.header('tracestate'), 'rojo=00f067aa0ba902b7')
+  // It is a header of the caller's, who may write anything there.
+  assert.doesNotMatch(world.collector.text(), /00f067aa0ba902b7/)
   const line = await traceLine(world, parent.traceId)
   assert.equal(line?.['reqId'], root.attributes['weir.request_id'])
   const { attributes } = root
