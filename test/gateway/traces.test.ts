@@ -80,6 +80,23 @@ test('of a stream as well, and of one whose caller leaves it is told that, and n
   assert.deepEqual([only(left, 'chat tinychat').attributes['weir.outcome']], ['client-gone'])
 })
 
+test('a stream that is answered from the cache is told to be one, though no backend was asked', async t => {
+  const world = await startTraced(t, [llamaServer()], {}, { model: { cache: { mode: 'all' } } })
+  for (const traces of [1, 2]) {
+    assert.equal((await world.send({ ...question, stream: true })).status, 200)
+    await spansWhen('its trace', () => {
+      const { spans } = world.collector
+      return named(spans, 'POST /v1/chat/completions').length === traces ? spans : undefined
+    })
+  }
+  assert.equal(world.inferences().length, 1)
+  const roots = named(world.collector.spans, 'POST /v1/chat/completions')
+  assert.deepEqual(
+    roots.map(({ attributes }) => attributes['weir.stream']),
+    [true, true],
+  )
+})
+
 test('a failover is two attempts of one trace, each with the context of its own', async t => {
   const probed = llamaServer()
   const hanging = hangsUp('reset')
