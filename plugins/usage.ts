@@ -130,7 +130,7 @@ const traced = ({ principal = null, model = null, call = null, inference = null 
   answeredBy: call?.model?.id ?? null,
   backend: call?.backend ?? null,
   attempts: call?.attempts ?? 0,
-  isStream: inference?.call.stream === true,
+  isStream: inference?.call.stream ?? null,
   usage: call?.usage ?? null,
 })
 

@@ -45,7 +45,10 @@ async function run(): Promise<void> {
 async function start(loaded: LoadedConfig): Promise<void> {
   const { config, warnings, origins } = loaded
   ensureDataDir(config.stores.dataDir, origins['stores.dataDir'])
-  const destination = await openDestination(environment['NODE_ENV'] === 'production')
+  const destination = await openDestination({
+    isProduction: environment['NODE_ENV'] === 'production',
+    onLost: lost => log.error({ lost }, 'log: lines were lost, as nobody took them'),
+  })
   const log = buildLog({ level: config.log.level, destination: destination.stream })
   for (const warning of warnings) log.warn({ warning }, 'configuration')
 

@@ -48,6 +48,7 @@ function answer(response: ServerResponse, status: number, text: string): void {
     'content-type': 'application/json; charset=utf-8',
     'content-length': Buffer.byteLength(body),
     'cache-control': 'no-store',
+    ...(status === 405 ? { allow: 'GET, HEAD' } : {}),
   })
   response.end(body)
 }

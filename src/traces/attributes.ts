@@ -43,7 +43,7 @@ export function endAttributes(end: RequestEnd, provider: string | null): Attribu
     'weir.tier': end.tier,
     'weir.backend': end.backend,
     'weir.attempts': end.attempts === 0 ? null : end.attempts,
-    'weir.stream': end.attempts === 0 ? null : end.isStream,
+    'weir.stream': end.isStream,
     'gen_ai.provider.name': provider,
     'gen_ai.request.model': end.model,
     'gen_ai.response.model': end.answeredBy,

@@ -68,7 +68,8 @@ export interface RequestEnd {
   readonly answeredBy: string | null
   readonly backend: string | null
   readonly attempts: number
-  readonly isStream: boolean
+  /** Null where no answer of a model was asked for. */
+  readonly isStream: boolean | null
   readonly usage: Usage | null
 }
 

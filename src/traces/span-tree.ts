@@ -35,8 +35,9 @@ export function beginRequestTrace(tracer: Tracer, about: RequestStart): RequestT
   const options = { kind: SpanKind.SERVER, attributes: requestAttributes(about), startTime: clock() }
   const span = tracer.startSpan(requestName(about), options, contextOf(about))
   const { traceId } = span.spanContext()
+  const state = stateOf(about)
   if (!span.isRecording()) {
-    const headers = headersOf(span)
+    const headers = headersOf(span, state)
     return { traceId, begin: () => nothing, attempt: () => ({ headers, firstToken() {}, end() {} }), end() {} }
   }
   const within = trace.setSpan(ROOT_CONTEXT, span)
@@ -54,7 +55,7 @@ export function beginRequestTrace(tracer: Tracer, about: RequestStart): RequestT
     },
     attempt: start => {
       provider = start.engine ?? provider
-      return beginAttempt({ tracer, within, clock }, start)
+      return beginAttempt({ tracer, within, clock, state }, start)
     },
     end: ended => {
       span.setAttributes(endAttributes(ended, provider))
@@ -68,14 +69,16 @@ interface Place {
   readonly tracer: Tracer
   readonly within: Context
   readonly clock: () => number
+  /** Of the caller, for backends. */
+  readonly state: string
 }
 
-function beginAttempt({ tracer, within, clock }: Place, start: AttemptStart): AttemptTrace {
+function beginAttempt({ tracer, within, clock, state }: Place, start: AttemptStart): AttemptTrace {
   const startTime = clock()
   const options = { kind: SpanKind.CLIENT, attributes: attemptAttributes(start), startTime }
   const span = tracer.startSpan(attemptName(start), options, within)
   return {
-    headers: headersOf(span),
+    headers: headersOf(span, state),
     firstToken: () => {
       tracer.startSpan('first token', { startTime }, trace.setSpan(within, span)).end(clock())
     },
@@ -95,22 +98,25 @@ function startClock(): () => number {
   return () => offsetMs + performance.now()
 }
 
-function contextOf({ traceparent, tracestate }: RequestStart): Context {
+function contextOf({ traceparent }: RequestStart): Context {
   const parent = parseTraceparent(traceparent)
   if (parent === null) return ROOT_CONTEXT
-  const state = typeof tracestate === 'string' && tracestate.length <= maxStateChars ? tracestate : ''
   return trace.setSpanContext(ROOT_CONTEXT, {
     traceId: parent.traceId,
     spanId: parent.spanId,
     traceFlags: parent.isSampled ? TraceFlags.SAMPLED : TraceFlags.NONE,
     isRemote: true,
-    ...(state === '' ? {} : { traceState: createTraceState(state) }),
   })
 }
 
-function headersOf(span: Span): Readonly<Record<string, string>> {
-  const { traceId, spanId, traceFlags, traceState } = span.spanContext()
-  const state = traceState?.serialize() ?? ''
+/** The caller's tracestate. Backends get it, but no span has it: whatever a caller writes there would go to the collector. */
+function stateOf({ traceparent, tracestate }: RequestStart): string {
+  if (typeof tracestate !== 'string' || tracestate.length > maxStateChars) return ''
+  return parseTraceparent(traceparent) === null ? '' : createTraceState(tracestate).serialize()
+}
+
+function headersOf(span: Span, state: string): Readonly<Record<string, string>> {
+  const { traceId, spanId, traceFlags } = span.spanContext()
   const traceparent = formatTraceparent({ traceId, spanId, isSampled: (traceFlags & TraceFlags.SAMPLED) !== 0 })
   return state === '' ? { traceparent } : { traceparent, tracestate: state }
 }

@@ -42,6 +42,8 @@ test('a chat is a tree of spans within the trace of its caller, and its backend 
   const [sent] = world.inferences()
   assert.equal(sent?.request.header('traceparent'), `00-${parent.traceId}-${attempt.spanId}-01`)
   assert.equal(sent?.request.header('tracestate'), 'rojo=00f067aa0ba902b7')
+  // It is a header of the caller's, who may write anything there.
+  assert.doesNotMatch(world.collector.text(), /00f067aa0ba902b7/)
   const line = await traceLine(world, parent.traceId)
   assert.equal(line?.['reqId'], root.attributes['weir.request_id'])
   const { attributes } = root
@@ -76,6 +78,23 @@ test('of a stream as well, and of one whose caller leaves it is told that, and n
   assertTree(left)
   assert.deepEqual([serverOf(left).status, serverOf(left).attributes['weir.outcome']], [0, 'client_cancel'])
   assert.deepEqual([only(left, 'chat tinychat').attributes['weir.outcome']], ['client-gone'])
+})
+
+test('a stream that is answered from the cache is told to be one, though no backend was asked', async t => {
+  const world = await startTraced(t, [llamaServer()], {}, { model: { cache: { mode: 'all' } } })
+  for (const traces of [1, 2]) {
+    assert.equal((await world.send({ ...question, stream: true })).status, 200)
+    await spansWhen('its trace', () => {
+      const { spans } = world.collector
+      return named(spans, 'POST /v1/chat/completions').length === traces ? spans : undefined
+    })
+  }
+  assert.equal(world.inferences().length, 1)
+  const roots = named(world.collector.spans, 'POST /v1/chat/completions')
+  assert.deepEqual(
+    roots.map(({ attributes }) => attributes['weir.stream']),
+    [true, true],
+  )
 })
 
 test('a failover is two attempts of one trace, each with the context of its own', async t => {

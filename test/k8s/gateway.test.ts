@@ -1,4 +1,5 @@
 import { deepStrictEqual, notStrictEqual, ok, strictEqual } from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
 import { listMetrics } from '../../plugins/metrics.ts'
 import { startProbeThread } from '../../src/probe/probe-thread.ts'
@@ -136,6 +137,17 @@ test('k8s/overlays/production: Prometheus asks every pod at its internal port', 
     strictEqual(path, '/metrics')
     strictEqual(services[0]?.spec.ports.find(({ name }) => name === port)?.targetPort, 'internal')
   }
+})
+
+test('k8s/overlays/production: the job is called as alerts and panels look for it', () => {
+  const manifests = builds['k8s/overlays/production']?.manifests ?? []
+  const { spec } = named(manifests, 'ServiceMonitor', 'weir')
+  const services = ofKind(manifests, 'Service').filter(({ metadata }) => selects(spec.selector, metadata.labels))
+  // Without `jobLabel` it is the name of the Service.
+  const jobs = services.map(({ metadata: { name, labels } }) => labels?.[spec.jobLabel ?? ''] ?? name)
+  const alerts = readFileSync(new URL('../../monitoring/alerts.yml', import.meta.url), 'utf8')
+  const asked = new Set(Array.from(alerts.matchAll(/\bup\{job="([^"]+)"\}/g), ([, job]) => job))
+  deepStrictEqual(jobs, [...asked])
 })
 
 test('k8s/overlays/production: callers come by TLS', () => {

@@ -164,6 +164,7 @@ export interface Kinds {
   }
   readonly ServiceMonitor: Manifest & {
     readonly spec: {
+      readonly jobLabel?: string
       readonly selector: Selector
       readonly endpoints: readonly { readonly port: string; readonly path: string }[]
     }

@@ -64,10 +64,12 @@ test('it is ready while all that it needs is there, and says what it is otherwis
 
 test('nothing else is there', async t => {
   const signs = new VitalSigns()
-  const { ask } = await start(t, signs)
+  const { ask, thread } = await start(t, signs)
   for (const path of ['/', '/metrics', '/health', '/health/live/x', '/%', '//health/live'])
     equal((await ask(path))[0], 404, path)
   equal((await ask('/health/live', 'POST'))[0], 405)
+  // RFC 9110 §15.5.6: such an answer says what is taken.
+  equal((await fetch(`${thread.url}/health/live`, { method: 'POST' })).headers.get('allow'), 'GET, HEAD')
   deepEqual(await ask('/health/live?verbose', 'HEAD'), [200, ''])
   for (const verdict of verdicts) {
     signs.verdict = verdict

@@ -21,6 +21,8 @@ async function refusedAsCallers(world: World): Promise<void> {
     assert.equal(await ask(world, asked), status, JSON.stringify(asked))
   await expect(200, {})
   await expect(200, { body: { ...chat, stream: true } })
+  const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
+  await expect(200, { headers: { traceparent, tracestate: `vendor=${canaries.header}` } })
   await expect(400, { body: `{"model": "tinychat", "messages": [${canaries.prompt}` })
   await expect(400, { body: { ...chat, messages: canaries.prompt } })
   await expect(400, { body: { ...chat, tools: [{ type: canaries.prompt }] } })
