@@ -105,6 +105,19 @@ test('all replicas together stay within the bytes, also where their clocks are a
   assert.deepEqual([seen.evicted, await client.zcard('weir:{answers}:index')], [60 - kept, kept])
 })
 
+test('a batch of many entries, or one that is as large as thousands of those that are there, makes room for all of itself', async t => {
+  const maxBytes = 2_000_000
+  const { client, store, seen } = await build(t, { maxBytes, maxEntryBytes: 1_000_000 })
+  const batch = () => Object.fromEntries(Array.from({ length: 2048 }, () => [newKey(), 'x'.repeat(100)]))
+  for (let n = 0; n < 3; n++) {
+    await keep(store, batch())
+    assert.ok(seen.bytes <= maxBytes, `${seen.bytes} bytes after ${n + 1} batches`)
+  }
+  await keep(store, { [newKey()]: 'x'.repeat(1_000_000) })
+  assert.ok(seen.bytes <= maxBytes, `${seen.bytes} bytes`)
+  assert.equal((await client.keys(nameOf('*'))).length, 3 * 2048 + 1 - seen.evicted)
+})
+
 test('keys have an end, so that a cache that nobody uses any more goes', async t => {
   const { client, store } = await build(t)
   await keep(store, { [newKey()]: 'x' })

@@ -24,8 +24,12 @@ local function take(member)
   redis.call('HINCRBY', KEYS[2], 'bytes', -(tonumber(string.match(member, '^%d+')) + overhead))
 end
 
+-- So many may go in one call; those that go for this call's entries free at least what these take.
+local most = 1000
+
 for i = 3, #KEYS do
   local bytes = ARGV[i + 2]
+  most = most + math.ceil((#bytes + overhead) / overhead)
   take(sizeOf(KEYS[i]) .. ' ' .. KEYS[i])
   redis.call('SET', KEYS[i], bytes, 'PX', ttl)
   -- One that went by itself still has its place, and counts already.
@@ -41,7 +45,7 @@ redis.call('PEXPIRE', KEYS[2], ARGV[4])
 -- Those whose time is over have gone by themselves; of the others those go first that would go first anyway.
 local sum = redis.call('HINCRBY', KEYS[2], 'bytes', 0)
 local evicted = 0
-for _ = 1, 1000 do
+for _ = 1, most do
   local first = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
   if first[1] == nil then
     -- An index that was lost takes its sum with it.
