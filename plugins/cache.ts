@@ -4,7 +4,7 @@ import type { Call } from '../src/backend/call.ts'
 import { AnswerCache, type Lookup } from '../src/cache/answer-cache.ts'
 import type { StoredAnswer } from '../src/cache/entry.ts'
 import { Flights } from '../src/cache/flights.ts'
-import { inputKeysOf, inputsOf } from '../src/cache/vector-inputs.ts'
+import { type Input, inputKeysOf } from '../src/cache/vector-inputs.ts'
 import type { Config } from '../src/config.ts'
 import { newestPepper } from '../src/domain/api-key.ts'
 import { type AnswerScope, answerKeyOf, deriveCacheSecret } from '../src/domain/cache-key.ts'
@@ -25,8 +25,8 @@ declare module 'fastify' {
     /** Calls that several requests wait for together. */
     readonly flights: Flights
     /**
-     * A preHandler hook for after the inference has been prepared: begins to look for its answer, and waits for nothing. Where its
-     * model has no cache, it does nothing.
+     * A preHandler hook for after the inference has been prepared: begins to look for its answer, and waits for nothing; vectors
+     * are looked for later. Where its model has no cache, it does nothing.
      */
     readonly lookUp: preHandlerHookHandler
   }
@@ -53,8 +53,8 @@ export interface AnswerUse extends Use {
 /** Of embeddings, each of whose inputs has a key of its own. */
 export interface VectorUse extends Use {
   readonly kind: 'vectors'
-  readonly keys: readonly string[]
-  readonly lookup: ReturnType<AnswerCache['findVectors']>
+  /** Not before the request is let in: a small one may ask for megabytes of vectors. */
+  readonly keysOf: (inputs: readonly Input[]) => readonly string[]
 }
 
 export type CacheUse = AnswerUse | VectorUse
@@ -153,8 +153,7 @@ function beginUse(
     outputBound,
   }
   if (operation === 'embeddings') {
-    const keys = inputKeysOf(cache.secret, scope, fields, inputsOf(fields.values.get('input')))
-    return { kind: 'vectors', ...use, keys, lookup: cache.findVectors(keys, use) }
+    return { kind: 'vectors', ...use, keysOf: inputs => inputKeysOf(cache.secret, scope, fields, inputs) }
   }
   const key = answerKeyOf(cache.secret, scope, fields)
   return { kind: 'answer', ...use, key, lookup: cache.find({ key, ...use }) }

@@ -93,7 +93,7 @@ async function lookFor(
   const lookedUp = question === null ? null : app.semantic.begin(question)
   if (lookedUp === null) return { hit: null, moment, lookedUp }
   const near = await app.semantic.find(lookedUp, async entryKey => {
-    const near = await app.cache.find({ key: entryKey, belonging, maxAgeMs: caching.ttlMs })
+    const near = await app.cache.find({ key: entryKey, belonging, caching, maxAgeMs: caching.ttlMs })
     // Nobody can say whether it is kept, or it is too old for this caller alone.
     if (near.moment === null || isOlder(near.found, maxAgeMs)) return undefined
     return near.found

@@ -20,6 +20,11 @@ export interface CachedVectors {
   readonly dimensions: number | undefined
 }
 
+/** With the key of each input. */
+interface Asked extends CachedVectors {
+  readonly keys: readonly string[]
+}
+
 /** An input that nobody has the vector of, once however often it is there. */
 interface Missing {
   readonly key: string
@@ -27,13 +32,15 @@ interface Missing {
 }
 
 /** The body; null where the caller left. Rejects with a WeirError. */
-export async function embedCached(app: FastifyInstance, asked: CachedVectors): Promise<Json | null> {
-  const { use, reply, inputs } = asked
-  const { found, moment } = await use.lookup
+export async function embedCached(app: FastifyInstance, given: CachedVectors): Promise<Json | null> {
+  const { use, reply, inputs } = given
+  const keys = use.keysOf(inputs)
+  const asked: Asked = { ...given, keys }
+  const { found, moment } = await app.cache.findVectors(keys, use)
   if (reply.raw.destroyed) return null
   const known = new Map<string, StoredVector>()
   const missing = new Map<string, Missing>()
-  for (const [index, key] of use.keys.entries()) {
+  for (const [index, key] of keys.entries()) {
     const stored = found[index] ?? null
     const input = inputs[index] ?? ''
     if (stored !== null) known.set(key, stored)
@@ -46,7 +53,7 @@ export async function embedCached(app: FastifyInstance, asked: CachedVectors): P
     mayFallBackWhole(asked, error) ? 'whole' : Promise.reject(error),
   )
   if (fresh !== 'whole') return fresh === null ? null : bodyOf(asked, { known, fresh })
-  const all = use.keys.map((key, index): Missing => ({ key, input: inputs[index] ?? '' }))
+  const all = keys.map((key, index): Missing => ({ key, input: inputs[index] ?? '' }))
   const others = await askFor(app, { asked, asking: all, moment, mayFallBack: true })
   return others === null ? null : bodyOf(asked, { known: new Map(), fresh: others })
 }
@@ -144,12 +151,12 @@ async function keep(app: FastifyInstance, { use, asking, items, inputTokens, mom
 
 /** In the order of the inputs. */
 function bodyOf(
-  { use, call, format }: CachedVectors,
+  { use, keys, call, format }: Asked,
   { known, fresh }: { readonly known: ReadonlyMap<string, StoredVector>; readonly fresh: Fresh },
 ): Json {
   const { record } = call
   let knownTokens = 0
-  const data = use.keys.map((key, index): VectorItem => {
+  const data = keys.map((key, index): VectorItem => {
     const stored = known.get(key)
     if (stored === undefined) return { ...(fresh.items.get(key) ?? { embedding: [] }), index }
     knownTokens += stored.inputTokens
@@ -175,7 +182,7 @@ function tokensOf({ usage }: Json): number {
 /** It is a hit where no backend is asked. */
 function noteFound(
   app: FastifyInstance,
-  { use, call, reply }: CachedVectors,
+  { use, keys, call, reply }: Asked,
   { known, missing }: { readonly known: ReadonlyMap<string, StoredVector>; readonly missing: number },
 ): void {
   if (use.maxAgeMs === null) return
@@ -183,7 +190,7 @@ function noteFound(
   cache.answered(call.model.id, missing === 0 ? 'hit' : 'miss')
   cache.items(call.model.id, { hits: known.size, misses: missing })
   reply.header('x-weir-cache', missing === 0 ? 'hit' : 'miss')
-  reply.header('x-weir-cached-inputs', String(use.keys.filter(key => known.has(key)).length))
+  reply.header('x-weir-cached-inputs', String(keys.filter(key => known.has(key)).length))
   if (missing > 0) return
   const oldestMs = Math.min(...Array.from(known.values(), ({ atMs }) => atMs))
   reply.header('age', String(Math.max(0, Math.floor((Date.now() - oldestMs) / 1000))))

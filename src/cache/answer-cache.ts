@@ -2,7 +2,7 @@ import type { Call } from '../backend/call.ts'
 import type { AnswerCaching } from '../domain/cache-policy.ts'
 import type { Json } from '../domain/chat-event.ts'
 import type { Belonging, Forgetting, ResponseStore } from '../domain/response-store.ts'
-import { isStorable } from '../domain/storable-answer.ts'
+import { callsTools, isStorable } from '../domain/storable-answer.ts'
 import type { CacheMeters, UnkeptReason } from '../metrics/cache-meters.ts'
 import {
   decodeAnswer,
@@ -30,6 +30,8 @@ export interface Question {
   readonly belonging: Belonging
   /** An older one is none; null where only the moment is asked for, as what is there is to be replaced. */
   readonly maxAgeMs: number | null
+  /** As the model is configured now. */
+  readonly caching: AnswerCaching
 }
 
 export interface Lookup<Stored> {
@@ -65,15 +67,16 @@ export class AnswerCache {
     return this.#options.secret
   }
 
-  async find({ key, belonging, maxAgeMs }: Question): Promise<Lookup<StoredAnswer>> {
+  async find({ key, belonging, maxAgeMs, caching }: Question): Promise<Lookup<StoredAnswer>> {
     const { found, moment } = await this.#look([key], { belonging, maxAgeMs }, decodeAnswer)
-    return { found: found[0] ?? null, moment }
+    const [answer = null] = found
+    return { found: answer?.callsTools === true && !caching.keepsToolCalls ? null : answer, moment }
   }
 
   /** Of several inputs, in their order. */
   async findVectors(
     keys: readonly string[],
-    where: Omit<Question, 'key'>,
+    where: Pick<Question, 'belonging' | 'maxAgeMs'>,
   ): Promise<{ readonly found: readonly (StoredVector | null)[]; readonly moment: string | null }> {
     return await this.#look(keys, where, decodeVector)
   }
@@ -90,7 +93,13 @@ export class AnswerCache {
     if (usage === null || !isStorable(answer, { choices, keepsToolCalls: kept.caching.keepsToolCalls })) {
       return unkept('unfinished')
     }
-    const stored = { atMs: Date.now(), usage, extras: extrasOf(answer), choices: JSON.stringify(answer['choices']) }
+    const stored = {
+      atMs: Date.now(),
+      usage,
+      callsTools: callsTools(answer),
+      extras: extrasOf(answer),
+      choices: JSON.stringify(answer['choices']),
+    }
     const bytes = encodeAnswer({ secret: this.secret, key }, stored)
     if (bytes.length > this.#options.maxEntryBytes) return unkept('too_large')
     return await this.#put([{ key, bytes }], kept, model.id)
@@ -122,7 +131,7 @@ export class AnswerCache {
 
   async #look<Stored extends { readonly atMs: number }>(
     keys: readonly string[],
-    { belonging, maxAgeMs }: Omit<Question, 'key'>,
+    { belonging, maxAgeMs }: Pick<Question, 'belonging' | 'maxAgeMs'>,
     decode: (name: { readonly secret: Buffer; readonly key: string }, bytes: Buffer) => Stored | null,
   ): Promise<{ readonly found: readonly (Stored | null)[]; readonly moment: string | null }> {
     const { meters, secret } = this.#options

@@ -8,6 +8,8 @@ export interface StoredAnswer {
   /** When it was given, in milliseconds since 1970. */
   readonly atMs: number
   readonly usage: Usage
+  /** A model may stop to give such answers again after it was kept. */
+  readonly callsTools: boolean
   /** What the answer says beside its choices, such as `system_fingerprint`. */
   readonly extras: Json
   /** The list of choices, as JSON: most of it is given on unread. */
@@ -41,9 +43,9 @@ export function decodeAnswer(name: EntryName, bytes: Buffer): StoredAnswer | nul
   const found = unseal(name, bytes)
   if (found === null) return null
   const { meta, rest } = found
-  const { atMs, usage, extras } = meta
-  if (typeof atMs !== 'number' || !isUsage(usage) || !isObject(extras)) return null
-  return { atMs, usage, extras, choices: rest.toString('utf8') }
+  const { atMs, usage, callsTools, extras } = meta
+  if (typeof atMs !== 'number' || !isUsage(usage) || typeof callsTools !== 'boolean' || !isObject(extras)) return null
+  return { atMs, usage, callsTools, extras, choices: rest.toString('utf8') }
 }
 
 /** As 32-bit floats where those say the same, which they do for what engines give. */

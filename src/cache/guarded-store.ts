@@ -6,6 +6,8 @@ const maxFailures = 3
 const patienceMs = 50
 /** How long it is left alone then; after that one look-up finds out. */
 const pauseMs = 500
+/** Put at once, where one entry is not more. */
+const maxPartBytes = 2 ** 20
 
 /**
  * A store that may be away: then nothing is found and nothing kept, at once. Finding and keeping never reject. What is forgotten
@@ -28,13 +30,16 @@ export class GuardedStore {
     return await this.#guard(() => this.#store.find(keys, belonging))
   }
 
-  /** Whether they are kept. */
+  /** Whether they are kept. A batch of vectors may take longer than anybody would wait, and hold up whoever looks meanwhile. */
   async put(entries: readonly NewEntry[], kept: Kept): Promise<boolean> {
-    const put = async () => {
-      await this.#store.put(entries, kept)
-      return true
+    for (const part of partsOf(entries)) {
+      const put = async () => {
+        await this.#store.put(part, kept)
+        return true
+      }
+      if ((await this.#guard(put)) === null) return false
     }
-    return (await this.#guard(put)) ?? false
+    return true
   }
 
   async remove(key: string): Promise<void> {
@@ -76,4 +81,19 @@ async function patiently<Result>(asked: Result | Promise<Result>): Promise<Resul
   } finally {
     clearTimeout(timer)
   }
+}
+
+function* partsOf(entries: readonly NewEntry[]): Generator<readonly NewEntry[]> {
+  let part: NewEntry[] = []
+  let partBytes = 0
+  for (const entry of entries) {
+    if (part.length > 0 && partBytes + entry.bytes.length > maxPartBytes) {
+      yield part
+      part = []
+      partBytes = 0
+    }
+    part.push(entry)
+    partBytes += entry.bytes.length
+  }
+  if (part.length > 0) yield part
 }

@@ -15,11 +15,17 @@ export function isStorable(answer: Json, { choices, keepsToolCalls }: StorableAs
   return found.length === choices && found.every(choice => hasEnded(choice, keepsToolCalls))
 }
 
-function hasEnded(choice: Json, keepsToolCalls: boolean): boolean {
-  const { finish_reason: reason, message } = choice
+/** Whether one of its choices calls a tool. */
+export const callsTools = (answer: Json): boolean => choicesOf(answer).some(choiceCallsTools)
+
+function choiceCallsTools({ finish_reason: reason, message }: Json): boolean {
   const toolCalls = isObject(message) ? message['tool_calls'] : undefined
   // Some engines say `stop` of an answer that calls a tool.
-  const callsTools = reason === 'tool_calls' || (Array.isArray(toolCalls) && toolCalls.length > 0)
-  if (callsTools) return keepsToolCalls && (reason === 'tool_calls' || reason === 'stop')
+  return reason === 'tool_calls' || (Array.isArray(toolCalls) && toolCalls.length > 0)
+}
+
+function hasEnded(choice: Json, keepsToolCalls: boolean): boolean {
+  const { finish_reason: reason } = choice
+  if (choiceCallsTools(choice)) return keepsToolCalls && (reason === 'tool_calls' || reason === 'stop')
   return reason === 'stop'
 }

@@ -69,10 +69,9 @@ export class RedisResponses implements ResponseStore {
     const fitting = entries.filter(({ bytes }) => bytes.length <= this.#options.maxEntryBytes)
     if (fitting.length === 0) return
     const names = [...indexKeys, ...fitting.map(({ key }) => entryKey(key))]
-    const nowMs = Date.now()
     const head = Buffer.from(`${moment}\n`, 'latin1')
     const values = fitting.map(({ bytes }) => Buffer.concat([head, bytes]))
-    const bounds = [nowMs, nowMs + ttlMs, ttlMs, this.#options.maxBytes, entryOverheadBytes, forgottenMs]
+    const bounds = [ttlMs, this.#options.maxBytes, entryOverheadBytes, forgottenMs]
     const [sum = 0, evicted = 0] = (await this.#run('put', names, [...bounds, ...values])) as number[]
     this.#options.onBytes(sum)
     if (evicted > 0) this.#options.onEvicted(evicted)

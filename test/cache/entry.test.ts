@@ -5,7 +5,13 @@ import { decodeAnswer, decodeVector, encodeAnswer, encodeVector } from '../../sr
 
 const name = { secret: Buffer.alloc(32, 1), key: 'k' }
 const usage = { inputTokens: 3, cachedInputTokens: 0, outputTokens: 5, reasoningTokens: null }
-const answer = { atMs: 1000, usage, extras: { system_fingerprint: 'ü' }, choices: '[{"index":0,"x":"\\n\u2028"}]' }
+const answer = {
+  atMs: 1000,
+  usage,
+  callsTools: false,
+  extras: { system_fingerprint: 'ü' },
+  choices: '[{"index":0,"x":"\\n\u2028"}]',
+}
 
 test('an answer is read as it was written', () => {
   assert.deepEqual(decodeAnswer(name, encodeAnswer(name, answer)), answer)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { chatPath, post, question, startCached } from '../support/cached.ts'
+import { callsTool, chatPath, post, question, startCached } from '../support/cached.ts'
 import { chat } from '../support/completion.ts'
 import { llamaServer } from '../support/engines.ts'
 import { connectRaw } from '../support/raw-client.ts'
@@ -9,24 +9,13 @@ test('C06: what was cut, failed, broke off or calls a tool is never kept', async
   const world = await startCached(t, { model: { contextLength: 1000, maxOutputTokens: 100 } })
   const { gateway, backend } = world
   const { key } = await world.caller()
-  const toolCall = { id: 'c', type: 'function', function: { name: 'f', arguments: '{}' } }
-  const calling = JSON.stringify({
-    choices: [{ index: 0, delta: { role: 'assistant', tool_calls: [{ index: 0, ...toolCall }] }, finish_reason: null }],
-  })
-  const called = JSON.stringify({ choices: [{ index: 0, delta: {}, finish_reason: 'tool_calls' }] })
-  const usage = JSON.stringify({ choices: [], usage: { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 } })
   const behaviours = {
     cut: chat({ finishReason: 'length' }),
     filtered: chat({ finishReason: 'content_filter' }),
     broken: chat({ breaksAfter: 3 }),
     ended: chat({ breaksAfter: 3, breaksBy: 'clean' }),
     failing: chat({ breaksAfter: 3, breaksBy: 'error-event' }),
-    tool: async (exchange: Parameters<ReturnType<typeof chat>>[0]) => {
-      await exchange.stream()
-      for (const data of [calling, called, usage]) await exchange.control(JSON.parse(data))
-      await exchange.done()
-      await exchange.end({ close: true })
-    },
+    tool: callsTool,
   }
   for (const [name, behaviour] of Object.entries(behaviours)) {
     backend.use(llamaServer({ chat: behaviour }))

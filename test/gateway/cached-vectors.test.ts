@@ -209,3 +209,18 @@ test('who asks for the same inputs at the same time waits for one call', async t
     6,
   )
 })
+
+test('inputs are looked up only for who is let in: a small request may ask for megabytes of vectors', async t => {
+  const world = await startCached(t, { behaviour: embedding, tiers: { free: { limits: { requestsPerDay: 1 } } } })
+  const { key } = await world.caller()
+  const lookups = async () => {
+    const exposed = await (await world.gateway.fetch(`${world.gateway.url}/metrics`)).text()
+    return /^weir_cache_lookup_duration_seconds_count (\d+)$/m.exec(exposed)?.[1]
+  }
+  const statuses: number[] = []
+  for (let n = 0; n < 3; n++) {
+    statuses.push((await post(world.gateway, key, { model: 'tinychat', input: ['a', 'b'] }, { path })).status)
+  }
+  assert.deepEqual(statuses, [200, 429, 429])
+  assert.equal(await lookups(), '1')
+})

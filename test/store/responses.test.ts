@@ -90,6 +90,34 @@ test('an entry that is kept again after its time, or after somebody removed it, 
   }
 })
 
+test('all replicas together stay within the bytes, also where their clocks are an hour apart', async t => {
+  const { client, store, seen } = await build(t, { maxBytes: 20_000 })
+  const keys = Array.from({ length: 60 }, newKey)
+  const nowMs = Date.now()
+  t.mock.timers.enable({ apis: ['Date'], now: nowMs })
+  for (const [index, key] of keys.entries()) {
+    // Whoever asks by turns is the one or the other replica.
+    t.mock.timers.setTime(nowMs + (index % 2) * 3_600_000)
+    await keep(store, { [key]: 'x'.repeat(1000) })
+  }
+  const kept = await client.exists(...keys.map(nameOf))
+  assert.ok(kept >= 10 && kept < 20, `${kept} are kept`)
+  assert.deepEqual([seen.evicted, await client.zcard('weir:{answers}:index')], [60 - kept, kept])
+})
+
+test('a batch of many entries, or one that is as large as thousands of those that are there, makes room for all of itself', async t => {
+  const maxBytes = 2_000_000
+  const { client, store, seen } = await build(t, { maxBytes, maxEntryBytes: 1_000_000 })
+  const batch = () => Object.fromEntries(Array.from({ length: 2048 }, () => [newKey(), 'x'.repeat(100)]))
+  for (let n = 0; n < 3; n++) {
+    await keep(store, batch())
+    assert.ok(seen.bytes <= maxBytes, `${seen.bytes} bytes after ${n + 1} batches`)
+  }
+  await keep(store, { [newKey()]: 'x'.repeat(1_000_000) })
+  assert.ok(seen.bytes <= maxBytes, `${seen.bytes} bytes`)
+  assert.equal((await client.keys(nameOf('*'))).length, 3 * 2048 + 1 - seen.evicted)
+})
+
 test('keys have an end, so that a cache that nobody uses any more goes', async t => {
   const { client, store } = await build(t)
   await keep(store, { [newKey()]: 'x' })

@@ -94,3 +94,16 @@ export function numbered(options: object = {}): Behaviour {
   let count = 0
   return exchange => chat({ ...options, tokens: ['answer ', String(count++)] })(exchange)
 }
+
+const toolCall = { id: 'c', type: 'function', function: { name: 'f', arguments: '{}' } }
+
+/** Answers by a stream that calls a tool, whatever is asked. */
+export const callsTool: Behaviour = async exchange => {
+  await exchange.stream()
+  const delta = { role: 'assistant', tool_calls: [{ index: 0, ...toolCall }] }
+  await exchange.control({ choices: [{ index: 0, delta, finish_reason: null }] })
+  await exchange.control({ choices: [{ index: 0, delta: {}, finish_reason: 'tool_calls' }] })
+  await exchange.control({ choices: [], usage: { prompt_tokens: 1, completion_tokens: 1, total_tokens: 2 } })
+  await exchange.done()
+  await exchange.end({ close: true })
+}
