@@ -125,7 +125,6 @@ function useFor(request: FastifyRequest, reply: FastifyReply, cache: AnswerCache
     isDeterministic: call.operation === 'embeddings' || asksForOneAnswer(body),
     isCompared: call.arm !== null,
   })
-  if (decision.kind === 'off') return null
   if (decision.kind === 'bypass') {
     request.server.meters.cache.bypassed(call.model.id, decision.reason)
     reply.header('x-weir-cache', 'bypass')

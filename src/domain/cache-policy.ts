@@ -52,8 +52,8 @@ export function cachingOf(text: CachingText | undefined, revision: string): { re
 }
 
 export interface CacheAsk {
-  /** Of the model; null where it is off. */
-  readonly caching: AnswerCaching | null
+  /** Of the model. */
+  readonly caching: AnswerCaching
   /** The header Cache-Control as it came. */
   readonly cacheControl: string | undefined
   readonly field: CacheField | null | undefined
@@ -65,15 +65,11 @@ export interface CacheAsk {
 export type BypassReason = 'no_store' | 'no_cache' | 'not_deterministic' | 'experiment'
 
 export type CacheDecision =
-  | { readonly kind: 'off' }
   /** Nothing is looked up; `mayStore` where the answer takes the place of what is there. */
   | { readonly kind: 'bypass'; readonly reason: BypassReason; readonly mayStore: boolean }
   | { readonly kind: 'lookup'; readonly maxAgeMs: number }
 
-const off: CacheDecision = { kind: 'off' }
-
 export function decideCaching({ caching, cacheControl, field, isDeterministic, isCompared }: CacheAsk): CacheDecision {
-  if (caching === null) return off
   const bypass = (reason: BypassReason, mayStore = false): CacheDecision => ({ kind: 'bypass', reason, mayStore })
   const asked = [readCacheControl(cacheControl), readField(field)]
   if (asked.some(({ isForbidden }) => isForbidden)) return bypass('no_store')

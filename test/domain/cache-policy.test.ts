@@ -15,10 +15,6 @@ const decide = (changed: Partial<CacheAsk>) => decideCaching({ ...ask, ...change
 const lookup = { kind: 'lookup', maxAgeMs: 60_000 }
 const bypass = (reason: string, mayStore = false) => ({ kind: 'bypass', reason, mayStore })
 
-test('without a cache of the model nothing is looked up, whatever the request says', () => {
-  assert.deepEqual(decide({ caching: null, field: true }), { kind: 'off' })
-})
-
 test('only what is deterministic is looked up, unless the model says otherwise; an arm is measured by its own answers', () => {
   assert.deepEqual(decide({}), lookup)
   assert.deepEqual(decide({ isDeterministic: false }), bypass('not_deterministic'))

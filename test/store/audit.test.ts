@@ -5,20 +5,10 @@ import { accountSnapshot, findAccountById, insertAccount, updateAccount } from '
 import { type AuditEntry, type AuditFilter, listAudit, system } from '../../src/store/audit.ts'
 import { findStoredKey, keySnapshot } from '../../src/store/key-listing.ts'
 import { insertKey, revokeKey } from '../../src/store/keys.ts'
-import { author, conform, newKeyRow } from '../support/conformance.ts'
-
-const everything: AuditFilter = {
-  targetKind: null,
-  targetId: null,
-  actorKind: null,
-  actorId: null,
-  action: null,
-  since: null,
-  until: null,
-}
+import { author, conform, everyEntry, newKeyRow } from '../support/conformance.ts'
 
 async function read(sql: Sql, filter: Partial<AuditFilter> = {}, page: { limit?: number; before?: string } = {}) {
-  return await listAudit(sql, { ...everything, ...filter }, { limit: 100, before: null, ...page })
+  return await listAudit(sql, { ...everyEntry, ...filter }, { limit: 100, before: null, ...page })
 }
 
 let lastMs = Date.parse('2031-01-01')

@@ -2,7 +2,7 @@ import { type TestContext, test } from 'node:test'
 import type { Sql } from 'postgres'
 import { makeApiKey } from '../../src/domain/api-key.ts'
 import { defaultAccount } from '../../src/store/accounts.ts'
-import type { Author } from '../../src/store/audit.ts'
+import type { AuditFilter, Author } from '../../src/store/audit.ts'
 import type { NewKeyRow } from '../../src/store/keys.ts'
 import { databaseKinds, openTestDatabase } from './databases.ts'
 import { peppersOf } from './peppers.ts'
@@ -38,6 +38,16 @@ export async function empty(sql: Sql): Promise<void> {
   await sql`with spending as (delete from usage_spending) delete from usage_token_tiers`
   await sql`delete from accounts where id <> ${defaultAccount.id}`
   await sql`update accounts set status = 'active', limits = '{}'`
+}
+
+export const everyEntry: AuditFilter = {
+  targetKind: null,
+  targetId: null,
+  actorKind: null,
+  actorId: null,
+  action: null,
+  since: null,
+  until: null,
 }
 
 export const author: Author = { kind: 'key', id: '0'.repeat(16), account: defaultAccount.id, requestId: 'req_1' }

@@ -19,20 +19,10 @@ import { findKeyByRequest, findStoredKey, listKeys, type StoredKey } from '../..
 import { hasUsableKey, insertKey, revokeKey, revokeKeysOf, rotateKey, updateKey } from '../../src/store/keys.ts'
 import { LastUsed } from '../../src/store/last-used.ts'
 import { checkPeppers } from '../../src/store/peppers.ts'
-import { author, newKeyRow } from './conformance.ts'
+import { author, everyEntry, newKeyRow } from './conformance.ts'
 import { peppersOf } from './peppers.ts'
 
 const page = { limit: 10, before: null }
-const noFilter = {
-  targetKind: null,
-  targetId: null,
-  actorKind: null,
-  actorId: null,
-  action: null,
-  since: null,
-  until: null,
-}
-
 export async function useAccountsAndKeys(sql: Sql): Promise<void> {
   await checkPeppers(sql, peppersOf('a pepper that is long enough for tests'))
   await hasUsableKey(sql)
@@ -49,7 +39,7 @@ export async function useAccountsAndKeys(sql: Sql): Promise<void> {
     author,
   )
   await findDeletedAccount(sql, account.name)
-  await listAudit(sql, noFilter, page)
+  await listAudit(sql, everyEntry, page)
 }
 
 async function found(sql: Sql, id: string): Promise<Account> {

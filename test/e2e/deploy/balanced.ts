@@ -19,6 +19,13 @@ export function startBalancer(t: TestContext, kind: Kind, ports: Ports, options?
   return kind === 'nginx' ? startNginx(t, [first, second], options) : startHaproxy(t, [first, second], options)
 }
 
+/** The ways to a gateway, each by its name: straight, and through either balancer. */
+export async function waysTo(t: TestContext, gateway: { readonly url: string; readonly port: number }) {
+  const behind = { port: gateway.port, probePort: gateway.port }
+  const balancers = [await startNginx(t, [behind, behind]), await startHaproxy(t, [behind, behind])]
+  return [['direct', gateway.url], ...balancers.map(({ kind, url }) => [kind, url] as const)] as const
+}
+
 /** One gateway, which stands for both replicas. */
 export async function build(t: TestContext, kind: Kind, env: Record<string, string> = {}) {
   const backend = await startScriptedBackend(t, llamaServer({ dimensions: 4 }))

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { startHaproxy, startNginx } from '../../support/balancers.ts'
 import { llamaServer } from '../../support/engines.ts'
 import { adminKey, buildGateway } from '../../support/gateway.ts'
 import { oneBackendYaml, question, streamQuestion } from '../../support/inference.ts'
 import { connectRaw } from '../../support/raw-client.ts'
 import { startScriptedBackend } from '../../support/scripted-backend.ts'
+import { waysTo } from './balanced.ts'
 
 const right = `Authorization: Bearer ${adminKey}`
 
@@ -74,12 +74,7 @@ async function send(t: TestContext, url: string, text: string): Promise<number> 
 test('H04 a backend gets the headers on the list and one length, whatever a caller sends', async t => {
   const backend = await startScriptedBackend(t, llamaServer())
   const gateway = await buildGateway(t, { yaml: oneBackendYaml(backend.url) })
-  const behind = { port: gateway.port, probePort: gateway.port }
-  const balancers = [await startNginx(t, [behind, behind]), await startHaproxy(t, [behind, behind])]
-  for (const [kind, url] of [
-    ['direct', gateway.url],
-    ...balancers.map(each => [each.kind, each.url] as const),
-  ] as const) {
+  for (const [kind, url] of await waysTo(t, gateway)) {
     await t.test(`H04 ${kind}`, async () => {
       let served = 0
       for (const body of [question, streamQuestion].map(each => JSON.stringify(each))) {

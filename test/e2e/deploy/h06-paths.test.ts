@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { startHaproxy, startNginx } from '../../support/balancers.ts'
 import { llamaServer } from '../../support/engines.ts'
 import { adminKey, buildGateway } from '../../support/gateway.ts'
 import { oneBackendYaml } from '../../support/inference.ts'
 import { spellingsOf } from '../../support/path-spellings.ts'
 import { connectRaw } from '../../support/raw-client.ts'
 import { startScriptedBackend } from '../../support/scripted-backend.ts'
+import { waysTo } from './balanced.ts'
 
 /** What the gateway made of a request. */
 interface Seen {
@@ -60,12 +60,8 @@ test('H06 however a path is written, who may is decided for the route that is se
         seen.set(id, { route: is404 ? undefined : url, isPublic, hasPrincipal: Boolean(principal) })
       }),
   })
-  const behind = { port: gateway.port, probePort: gateway.port }
-  const balancers = [await startNginx(t, [behind, behind]), await startHaproxy(t, [behind, behind])]
-  for (const [kind, url] of [
-    ['direct', gateway.url],
-    ...balancers.map(each => [each.kind, each.url] as const),
-  ] as const) {
+  const ways = await waysTo(t, gateway)
+  for (const [kind, url] of ways) {
     await t.test(`H06 ${kind}`, async () => {
       for (const [method, path] of guarded) {
         const [strangers, friends] = [
@@ -94,7 +90,7 @@ test('H06 however a path is written, who may is decided for the route that is se
   await t.test(
     'H06 no spelling brings metrics through a balancer, also where the gateway itself shows them',
     async () => {
-      for (const { kind, url } of balancers) {
+      for (const [kind, url] of ways.filter(([kind]) => kind !== 'direct')) {
         const answers = await ask(t, url, requestsOf('GET', '/metrics', adminKey))
         for (const [at, { text }] of answers.entries())
           assert.ok(!text.includes('weir_'), `${kind} ${spellingsOf('/metrics')[at]}`)
